@@ -1,0 +1,27 @@
+"""gfpvideo: restore the faces in a film and leave everything else untouched."""
+
+from typing import TYPE_CHECKING, Any
+
+from gfpvideo.errors import GfpvideoError
+from gfpvideo.frames import Report
+from gfpvideo.options import RestoreOptions
+
+if TYPE_CHECKING:
+    from gfpvideo.generator import load_generator
+    from gfpvideo.pipeline import restore
+
+__version__ = "0.1.0"
+__all__ = ["GfpvideoError", "Report", "RestoreOptions", "__version__", "load_generator", "restore"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the heavy half of the API when it is first used: `gfpvideo --help` must not wait for it."""
+    if name == "restore":
+        from gfpvideo.pipeline import restore
+
+        return restore
+    if name == "load_generator":
+        from gfpvideo.generator import load_generator
+
+        return load_generator
+    raise AttributeError(f"module 'gfpvideo' has no attribute {name!r}")

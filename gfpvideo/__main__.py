@@ -1,0 +1,5 @@
+"""Run gfpvideo as ``python -m gfpvideo``."""
+
+from gfpvideo.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Putting restored faces back into their frames."""

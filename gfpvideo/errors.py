@@ -1,0 +1,42 @@
+"""The error tree: one base, one class for each kind of trouble, one line of text for the user.
+
+Every error says what is wrong with which file or option and what to do about it; the command line prints it and
+exits with :attr:`GfpvideoError.exit_code`. Each class also is the fitting builtin, so library users can catch either.
+"""
+
+from typing import ClassVar
+
+
+class GfpvideoError(Exception):
+    """Base of every error that gfpvideo raises on purpose."""
+
+    exit_code: ClassVar[int] = 2
+    """What the command line exits with: 2, refused or failed."""
+
+
+class OptionError(GfpvideoError, ValueError):
+    """An option or a combination of options that makes no sense."""
+
+
+class InputError(GfpvideoError, OSError):
+    """The source cannot be opened or read."""
+
+
+class UnsupportedMediaError(GfpvideoError, ValueError):
+    """The source is intact but holds something that gfpvideo cannot restore."""
+
+
+class CorruptMediaError(GfpvideoError, ValueError):
+    """The source is damaged beyond what decoding can skip."""
+
+
+class WeightsError(GfpvideoError, ValueError):
+    """A model file that is missing, damaged, or not of a known architecture."""
+
+
+class EngineError(GfpvideoError, RuntimeError):
+    """An inference engine or device that is not there or does not do what was asked."""
+
+
+class OutputError(GfpvideoError, OSError):
+    """The target cannot be written."""

@@ -1,0 +1,1 @@
+"""Shots, detection, tracking and alignment of faces."""

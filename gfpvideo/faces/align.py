@@ -1,0 +1,67 @@
+"""Cut faces out, aligned to the template of the generator, without aliasing.
+
+The template is where the five landmarks lie in FFHQ, the data set that the published networks were trained on.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.color import align_rect, read_rgb
+from gfpvideo.frames import Crop, CroppedFrame, Face, Frame, Rect, TrackedFrame
+from gfpvideo.geometry import Affine, compose, invert, local, move, resample, similarity_transform
+
+FFHQ_512 = np.array(
+    [
+        [192.98138, 239.94708],
+        [318.90277, 240.19360],
+        [256.63416, 314.01935],
+        [201.26117, 371.41043],
+        [313.08905, 371.15118],
+    ]
+)
+"""Mean landmarks of FFHQ at 512x512, (5, 2)."""
+
+
+def template(size: int, landmarks_512: NDArray[np.float64] = FFHQ_512) -> NDArray[np.float64]:
+    """(5, 2) landmarks of an aligned crop with sides of ``size`` pixels."""
+    return (landmarks_512 + 0.5) * (size / 512) - 0.5
+
+
+def crop_rect(to_crop: Affine, size: int) -> Rect:
+    """Bounding rectangle, in storage coordinates, of a crop with sides of ``size`` pixels."""
+    far = size - 0.5
+    corners = move(invert(to_crop), np.array([[-0.5, -0.5], [far, -0.5], [-0.5, far], [far, far]]))
+    left, top = np.floor(corners.min(axis=0)).astype(int)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 1
+    return Rect(int(left), int(top), int(right), int(bottom))
+
+
+def cut(frame: Frame, face: Face, target: NDArray[np.float64], size: int) -> Crop | None:
+    """Cut ``face`` out of ``frame``, its landmarks on ``target``; ``None`` if it lies outside the picture."""
+    to_crop = compose(similarity_transform(face.landmarks, target), frame.to_display)
+    rect = align_rect(crop_rect(to_crop, size), frame.samples, frame.size)
+    if rect.empty:
+        return None
+    rgb = read_rgb(frame.components, frame.samples, rect)
+    aligned = resample(rgb, local(to_crop, rect), (size, size), cv2.BORDER_REFLECT_101)
+    source = np.clip(aligned * 2 - 1, -1.0, 1.0)
+    return Crop(face, to_crop, rect, source)
+
+
+def align(
+    frames: Iterator[TrackedFrame], size: int, landmarks_512: NDArray[np.float64] = FFHQ_512
+) -> Iterator[CroppedFrame]:
+    """Stage: cut every face of every frame out.
+
+    Args:
+        frames: frames with stabilised faces.
+        size: side of a crop in pixels.
+        landmarks_512: (5, 2) where the detector's landmarks lie in an aligned face of 512 pixels, on average.
+    """
+    target = template(size, landmarks_512)
+    for tracked in frames:
+        crops = (cut(tracked.frame, face, target, size) for face in tracked.faces)
+        yield CroppedFrame(tracked.frame, tuple(crop for crop in crops if crop is not None))

@@ -1,0 +1,220 @@
+"""The types that flow through the pipeline.
+
+Coordinates are pixels, x right and y down, (0, 0) the centre of the top-left pixel. *Storage* coordinates are those of
+the decoded planes; *display* coordinates are those of the upright picture with square pixels that a viewer sees.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Family = Literal["yuv", "rgb", "gray"]
+Matrix = Literal["bt601", "bt709", "bt2020", "smpte240m", "fcc"]
+Curve = Literal["sdr", "pq"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """How the sample values of a frame's components are to be read."""
+
+    family: Family
+    """``yuv``: components Y, U, V; ``rgb``: R, G, B; ``gray``: Y alone."""
+    bits: int
+    """Significant bits of a sample."""
+    shift: int = 0
+    """Zero bits below the significant ones (6 in P010)."""
+    subsampling: tuple[int, int] = (1, 1)
+    """Luma samples for each chroma sample, horizontally and vertically."""
+    siting: tuple[float, float] = (0.0, 0.0)
+    """Position of the first chroma sample, in luma pixels."""
+    matrix: Matrix = "bt709"
+    """Luma coefficients of ``yuv``."""
+    full_range: bool = False
+    """Whether samples use the whole range or leave head- and footroom."""
+    curve: Curve = "sdr"
+    """Transfer curve: ``pq`` is SMPTE ST 2084; everything else is display-referred and used as it is."""
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle of whole pixels, right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no pixel."""
+        return self.right <= self.left or self.bottom <= self.top
+
+
+@dataclass
+class Frame:
+    """A decoded picture in its own pixel format, and the packets of other streams that travel with it."""
+
+    index: int
+    """Position in the film, from 0."""
+    pts: int
+    """Presentation timestamp in ticks of ``time_base``, strictly increasing."""
+    time_base: Fraction
+    """Seconds a tick."""
+    components: tuple[NDArray[np.integer], ...]
+    """Views of the samples, one (H, W) array a component; writing to them changes the picture."""
+    samples: Samples
+    """How to read the components."""
+    to_display: NDArray[np.float64]
+    """(2, 3) affine map from storage to display coordinates (rotation, mirroring, pixel aspect)."""
+    thumbnail: NDArray[np.uint8]
+    """(h, w, 3) upright BGR picture for detection; as large as the detector is to see it."""
+    thumbnail_scale: tuple[float, float]
+    """Display pixels for each thumbnail pixel, horizontally and vertically."""
+    picture: object = None
+    """The codec library's own frame; only :mod:`gfpvideo.media` looks inside."""
+    passengers: list[object] = field(default_factory=list)
+    """Packets of copied streams that were read before this frame; they go out before it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Storage width and height."""
+        height, width = self.components[0].shape
+        return width, height
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"Frame(index={self.index}, pts={self.pts}, {width}x{height}, {self.samples.family}{self.samples.bits})"
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face that a detector found."""
+
+    landmarks: NDArray[np.float64]
+    """(5, 2) left eye, right eye, nose, left and right mouth corner as seen in the picture."""
+    box: NDArray[np.float64]
+    """(4,) left, top, right, bottom."""
+    score: float
+    """Confidence, 0 to 1."""
+
+    def scaled(self, factors: tuple[float, float]) -> "Detection":
+        """The same face in a picture ``factors`` times as wide and high."""
+        scale = np.asarray(factors)
+        shift = (scale - 1) / 2
+        box = (self.box.reshape(2, 2) * scale + shift).reshape(4)
+        return Detection(self.landmarks * scale + shift, box, self.score)
+
+
+@dataclass(frozen=True)
+class DetectedFrame:
+    """A frame and the faces found in it."""
+
+    frame: Frame
+    cut: bool
+    """Whether a new shot starts here."""
+    detections: tuple[Detection, ...]
+    """In display coordinates."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of a track in one frame."""
+
+    track: int
+    """Number of the track, from 1, unique in the film."""
+    landmarks: NDArray[np.float64]
+    """(5, 2) stabilised landmarks in display coordinates."""
+    filled: bool
+    """Whether the detector missed it here and it was filled in from its neighbours."""
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """A frame and the stabilised faces in it."""
+
+    frame: Frame
+    faces: tuple[Face, ...]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A face cut out and aligned to the template of the generator."""
+
+    face: Face
+    to_crop: NDArray[np.float64]
+    """(2, 3) affine map from storage to crop coordinates."""
+    rect: Rect
+    """Storage rectangle that the crop covers, within the frame."""
+    source: NDArray[np.float32]
+    """(S, S, 3) RGB in [-1, 1]."""
+    restored: NDArray[np.float32] | None = None
+    """(S, S, 3) RGB in about [-1, 1], once the generator has run."""
+
+
+@dataclass(frozen=True)
+class CroppedFrame:
+    """A frame and the crops of its faces."""
+
+    frame: Frame
+    crops: tuple[Crop, ...]
+
+
+@dataclass(frozen=True)
+class RestoredFrame:
+    """A frame, its samples with the faces restored, and what was touched."""
+
+    frame: Frame
+    """The frame as it was decoded."""
+    components: tuple[NDArray[np.integer], ...]
+    """The restored samples, laid out as ``frame.components``."""
+    touched: tuple[tuple[int, Rect], ...]
+    """Track and storage rectangle of each restored face; every sample outside them is the decoder's."""
+
+
+@dataclass
+class Report:
+    """What a restoration did."""
+
+    source: str
+    target: str
+    model: str = ""
+    engine: str = ""
+    frames: int = 0
+    tracks: int = 0
+    """Tracks of which at least one face was restored."""
+    faces: int = 0
+    """Restored faces, counted once a frame."""
+    copied: list[str] = field(default_factory=list)
+    """Streams that were copied packet by packet."""
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds that each stage spent at work (not waiting for the stage before it)."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 if there was something to warn of."""
+        return 1 if self.warnings else 0
+
+    def merged(self, reports: Iterator["Report"]) -> "Report":
+        """This report with the counts and warnings of ``reports`` added (a folder of pictures)."""
+        for report in reports:
+            self.model, self.engine = report.model, report.engine
+            self.frames += report.frames
+            self.faces += report.faces
+            self.warnings += report.warnings
+        return self

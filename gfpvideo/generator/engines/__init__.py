@@ -1,0 +1,73 @@
+"""Inference engines: run a network on a device. One interface, one contract test for all."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.errors import EngineError, WeightsError
+from gfpvideo.options import EngineName, Precision
+
+if TYPE_CHECKING:
+    from gfpvideo.generator.gfpgan import Gfpgan, Variant
+
+
+class Engine(Protocol):
+    """A network, compiled for a device and a precision."""
+
+    name: str
+    """Engine, device and precision, for the summary."""
+    size: int
+    """Side of a crop in pixels."""
+
+    def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, 3, S, S) float32 in, the same out; a crop's result does not depend on its companions."""
+        ...
+
+
+def make_engine(
+    model: Path, architecture: str, engine: EngineName = "auto", device: str = "auto", precision: Precision = "auto"
+) -> Engine:
+    """Compile the network of a model file.
+
+    Raises:
+        WeightsError: if the file is not a model that gfpvideo runs.
+        EngineError: if the engine, device or precision is not to be had here.
+    """
+    if architecture and not architecture.startswith("gfpgan_"):
+        raise WeightsError(f"{model}: the architecture {architecture!r} is not one that gfpvideo runs")
+    if engine == "auto":
+        engine = "torch" if device.startswith("cuda") or (device == "auto" and _cuda_present()) else "openvino"
+    if engine == "torch":
+        from gfpvideo.generator.engines.torch_engine import TorchEngine
+
+        return TorchEngine(load_network(model, architecture), device, precision)
+    if device.startswith("cuda"):
+        raise EngineError("openvino cannot use CUDA; give --engine torch")
+    from gfpvideo.generator.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(model, architecture, device, precision)
+
+
+def _cuda_present() -> bool:
+    """Whether an NVIDIA driver answers; asked of the driver, so that no engine but torch need be imported."""
+    import ctypes.util
+
+    if ctypes.util.find_library("cuda") is None and not Path("/dev/nvidiactl").exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def load_network(model: Path, architecture: str) -> "Gfpgan":
+    """The torch network of a model file, on the CPU in float32."""
+    from gfpvideo.generator.loading import build, read_state_dict
+
+    variants: dict[str, Variant] = {
+        "gfpgan_clean": "clean",
+        "gfpgan_original": "original",
+        "gfpgan_bilinear": "bilinear",
+    }
+    return build(read_state_dict(model), variants.get(architecture), name=model.name)

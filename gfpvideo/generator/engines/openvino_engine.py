@@ -1,0 +1,112 @@
+"""The OpenVINO engine: the choice for CPUs (and Intel GPUs).
+
+The network is traced once and kept as OpenVINO's own format in the user's cache folder, beside the compiled model, so
+that a later start needs neither torch nor a compilation. The graph takes one crop: on a CPU a batch costs as much a
+face as a single one, and a face's result then cannot depend on its companions.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from gfpvideo.errors import EngineError
+from gfpvideo.generator.manifest import sha256
+from gfpvideo.options import Precision
+
+if TYPE_CHECKING:
+    from gfpvideo.generator.gfpgan import Gfpgan
+
+CACHE_VARIABLE = "GFPVIDEO_CACHE"
+"""Environment variable that names the folder of compiled models."""
+_GRAPH_VERSION = 2
+"""Raised whenever the traced graph changes, so that no stale one is used."""
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
+
+
+class OpenVinoEngine:
+    """Runs a network with OpenVINO; implements :class:`gfpvideo.generator.engines.Engine`."""
+
+    def __init__(self, model: Path, architecture: str, device: str, precision: Precision) -> None:
+        core = ov.Core()
+        target = _choose_device(core, device)
+        chosen = _choose_precision(core, target, precision)
+        folder = cache_folder()
+        graph = core.read_model(traced_graph(model, architecture, folder))
+        config = {
+            "INFERENCE_PRECISION_HINT": _HINTS[chosen],
+            "PERFORMANCE_HINT": "LATENCY",
+            "CACHE_DIR": str(folder / "compiled"),
+        }
+        try:
+            self._request = core.compile_model(graph, target, config).create_infer_request()
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile {model.name} for {target} {chosen}: {error}") from error
+        self.size = graph.input(0).shape[2]
+        self.name = f"openvino {target.lower()} {chosen}"
+
+    def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the crops one after the other; see :class:`gfpvideo.generator.engines.Engine`."""
+        out = np.empty_like(crops)
+        for index in range(len(crops)):
+            out[index] = self._request.infer(crops[index : index + 1])[0][0]
+        return out
+
+
+def cache_folder() -> Path:
+    """Folder of traced and compiled models: ``GFPVIDEO_CACHE``, else the user's cache folder."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("gfpvideo", appauthor=False)
+
+
+def traced_graph(model: Path, architecture: str, folder: Path) -> Path:
+    """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
+    version = ov.get_version().split("-")[0]
+    target = folder / "traced" / f"{sha256(model)}-{architecture or 'found'}-{_GRAPH_VERSION}-{version}"
+    if not target.is_dir():
+        from gfpvideo.generator.engines import load_network
+
+        _trace(load_network(model, architecture), target)
+    return target / "graph.xml"
+
+
+def _trace(network: "Gfpgan", target: Path) -> None:
+    import torch
+
+    size = network.config.size
+    exported = torch.export.export(network, (torch.zeros(1, 3, size, size),))
+    graph = ov.convert_model(exported, input=[1, 3, size, size])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        finished = Path(scratch) / "graph"
+        finished.mkdir()
+        ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
+        try:
+            finished.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process that traced the same model may have been faster
+                raise
+
+
+def _choose_device(core: ov.Core, device: str) -> str:
+    wanted = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU"}[device]
+    if not any(name.split(".")[0] == wanted for name in core.available_devices):
+        raise EngineError(f"--device {device}: OpenVINO sees only {', '.join(core.available_devices)} here")
+    return wanted
+
+
+def _choose_precision(core: ov.Core, target: str, precision: Precision) -> str:
+    capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        return "bf16" if "BF16" in capabilities else "fp32"
+    if _CAPABILITIES[precision] not in capabilities:
+        raise EngineError(f"--precision {precision}: this {target} does not compute it; give fp32")
+    return precision

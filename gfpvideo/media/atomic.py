@@ -1,0 +1,56 @@
+"""Targets appear whole or not at all."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gfpvideo.errors import OutputError
+
+
+@contextmanager
+def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary path beside ``target``; renamed to it when the block ends well, removed otherwise.
+
+    Raises:
+        OutputError: if the folder cannot be written, or the target exists (before or after) without ``overwrite``.
+    """
+    check_target(target, overwrite=overwrite)
+    scratch = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
+    try:
+        yield scratch
+        check_target(target, overwrite=overwrite)
+        scratch.replace(target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that cannot be written, before any work is done.
+
+    Raises:
+        OutputError: if its folder is missing or read-only, or it exists and ``overwrite`` is false.
+    """
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent}: no such folder; create it first")
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder; give the name of a file with -o")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target}: exists already; give --overwrite to replace it, or another name with -o")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{target.parent}: the folder cannot be written; give another target with -o")
+
+
+def write_error(target: Path, error: OSError) -> OutputError:
+    """Our error for a failed write to ``target``."""
+    if isinstance(error, OutputError):
+        return error
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"{target}: the disk is full; free some space, or give another target with -o")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return OutputError(f"{target}: may not be written ({error.strerror}); give another target with -o")
+    return OutputError(f"{target}: cannot be written ({error.strerror or error})")

@@ -1,0 +1,102 @@
+"""Configure a video encoder so that nothing of the source is lost silently."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.error
+from av.codec import Codec
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+
+from gfpvideo.errors import OptionError
+from gfpvideo.options import RestoreOptions
+
+_DEFAULT_CRF = "16"
+"""Constant quality at which x264 is visually lossless on faces."""
+_JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
+"""Old names of full-range formats, and the plain ones with the same samples."""
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What to open the encoder with."""
+
+    codec: str
+    pix_fmt: str
+    options: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSettings:
+    """Settings for a film whose first decoded frame is ``first``.
+
+    Raises:
+        OptionError: if the codec or one of its options does not exist, or it cannot hold the film's samples.
+    """
+    codec = _codec(options.codec)
+    pix_fmt = _pixel_format(codec, first.format)
+    warnings = []
+    if _JPEG_RANGE.get(first.format.name, first.format.name) != _JPEG_RANGE.get(pix_fmt, pix_fmt):
+        warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
+    return EncoderSettings(codec.name, pix_fmt, _codec_options(codec, options), tuple(warnings))
+
+
+def _codec(name: str) -> Codec:
+    try:
+        codec = Codec(name, "w")
+    except (ValueError, av.error.FFmpegError):
+        raise OptionError(f"option codec = {name!r}: this build of PyAV has no such encoder") from None
+    if codec.type != "video":
+        raise OptionError(f"option codec = {name!r}: not a video encoder")
+    return codec
+
+
+def _codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
+    supported = av.CodecContext.create(codec, "w").supported_options
+    names = {option.name for group in (supported.private, supported.generic) for option in group}
+    chosen = dict(options.encoder_options)
+    if options.preset is not None:
+        chosen["preset"] = options.preset
+    if options.crf is not None:
+        chosen["crf"] = f"{options.crf:g}"
+    elif "crf" in names and not chosen.keys() & {"crf", "b", "qp"}:
+        chosen["crf"] = _DEFAULT_CRF
+    unknown = sorted(chosen.keys() - names)
+    if unknown:
+        raise OptionError(f"the encoder {codec.name} has no option {', '.join(unknown)}")
+    return chosen
+
+
+def _pixel_format(codec: Codec, source: VideoFormat) -> str:
+    """The encoder's format closest to the source's that holds all of its bits and chroma."""
+    offered = [video_format.name for video_format in codec.video_formats or []]
+    if not offered or source.name in offered:
+        return source.name
+    plain = _JPEG_RANGE.get(source.name, source.name)
+    if plain in offered:
+        return plain
+    wanted = _capacity(plain)
+    holding = [(sum(_capacity(name)), name) for name in offered if _holds(_capacity(name), wanted)]
+    if not holding:
+        raise OptionError(f"the encoder {codec.name} cannot hold {source.name} without loss; give --codec ffv1")
+    return min(holding)[1]
+
+
+def _capacity(name: str) -> tuple[int, ...]:
+    """Bits, components and chroma resolution (horizontal, vertical) of a format: more holds more."""
+    video_format = VideoFormat(name, 64, 64)
+    parts = [part for part in video_format.components if not part.is_alpha]
+    colour = len(parts) >= 3
+    chroma = (video_format.chroma_width(64), video_format.chroma_height(64)) if colour else (0, 0)
+    return min(part.bits for part in parts), len(parts), *chroma
+
+
+def _holds(offered: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return all(have >= need for have, need in zip(offered, wanted, strict=True))
+
+
+def frame_rate(rates: list[Fraction | None]) -> Fraction:
+    """A plausible nominal rate; only rate control looks at it, timestamps never come from it."""
+    plausible = (rate for rate in rates if rate and 1 <= rate <= 240)
+    return next(plausible, Fraction(25))

@@ -1,0 +1,249 @@
+"""Decode a film: frames in their own pixel format, packets of the other streams riding along."""
+
+import re
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self, cast
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from gfpvideo.errors import CorruptMediaError, InputError, UnsupportedMediaError
+from gfpvideo.frames import Frame
+from gfpvideo.media.orientation import Orientation, turn_of
+from gfpvideo.media.pixel_format import components, samples
+from gfpvideo.media.timing import TimestampRepair
+from gfpvideo.transfer import PQ_THUMBNAIL
+
+_MAX_SIDE = 16384
+"""Widest or highest picture that is decoded: beyond it a header is more likely hostile than true."""
+_NO_TURN = ((1, 0), (0, 1))
+
+
+class VideoSource:
+    """An opened film.
+
+    Iterate over :meth:`frames` once; afterwards :attr:`warnings` and :meth:`leftovers` are complete.
+    """
+
+    def __init__(self, path: Path, thumbnail_side: int) -> None:
+        """Open ``path``; ``thumbnail_side`` is the long side of each frame's detection picture.
+
+        Raises:
+            InputError: if the file cannot be opened.
+            UnsupportedMediaError: if it holds no video that can be decoded.
+        """
+        self.path = path
+        self.warnings: list[str] = []
+        self._thumbnail_side = thumbnail_side
+        self._passengers: list[Packet] = []
+        self._copied: set[int] = set()
+        self._packets = 0
+        self._corrupt = 0
+        self.container = _open(path)
+        try:
+            self.stream = _main_video(self.container, path)
+        except Exception:
+            self.container.close()
+            raise
+        self._timestamps = TimestampRepair(self.time_base, self.stream.guessed_rate)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.container.close()
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds a tick of the video stream."""
+        assert self.stream.time_base is not None
+        return self.stream.time_base
+
+    @property
+    def expected_frames(self) -> int | None:
+        """About how many frames there are, for a progress bar; containers often do not know."""
+        if self.stream.frames:
+            return self.stream.frames
+        rate, duration = self.stream.guessed_rate, self.container.duration
+        return round(float(rate) * duration / 1e6) if rate and duration else None
+
+    @property
+    def other_streams(self) -> list[Stream]:
+        """All streams but the video that is restored."""
+        return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    def carry(self, streams: list[Stream]) -> None:
+        """Let the packets of ``streams`` ride along with the frames."""
+        self._copied = {stream.index for stream in streams}
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame that can be decoded, in order of presentation.
+
+        Raises:
+            CorruptMediaError: if there is not a single one.
+            UnsupportedMediaError: if the picture's size or format changes on the way.
+        """
+        count = 0
+        first: VideoFrame | None = None
+        for picture in self._decode():
+            first = first or picture
+            self._check_unchanged(first, picture, count)
+            yield self._frame(picture, count)
+            count += 1
+        if first is None:
+            raise CorruptMediaError(f"{self.path}: not one frame of its video can be decoded ({self._codec_name})")
+        self._conclude(count)
+
+    def leftovers(self) -> list[Packet]:
+        """Packets of copied streams that came after the last frame."""
+        return self._take_passengers()
+
+    @property
+    def _codec_name(self) -> str:
+        return self.stream.codec_context.name
+
+    def _demux(self) -> Iterator[Packet]:
+        """Packets of all streams up to the end, or up to where the file is broken; flush packets are left out."""
+        packets = self.container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self.warnings.append(f"the file is damaged or cut off: reading ended early ({error.strerror})")
+                return
+            if packet.size:
+                yield packet
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        for packet in self._demux():
+            if packet.stream_index == self.stream.index:
+                self._packets += 1
+                yield from self._decode_packet(packet)
+            elif packet.stream_index in self._copied:
+                self._passengers.append(packet)
+        if self._packets:
+            yield from self._decode_packet(None)
+
+    def _decode_packet(self, packet: Packet | None) -> Iterator[VideoFrame]:
+        """Pictures that ``packet`` completes, or with ``None`` those that the decoder still holds."""
+        try:
+            yield from self.stream.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            self._corrupt += 1
+
+    def _check_unchanged(self, first: VideoFrame, picture: VideoFrame, count: int) -> None:
+        before = (first.width, first.height, first.format.name)
+        now = (picture.width, picture.height, picture.format.name)
+        if before != now:
+            raise UnsupportedMediaError(
+                f"{self.path}: the picture changes from {before[0]}x{before[1]} {before[2]} to"
+                f" {now[0]}x{now[1]} {now[2]} at frame {count}; split the film there"
+            )
+
+    def _frame(self, picture: VideoFrame, index: int) -> Frame:
+        picture.pts = self._timestamps(picture.pts)
+        orientation = orientation_of(picture, self.stream.sample_aspect_ratio)
+        thumbnail = self._thumbnail(picture, orientation)
+        width, height = orientation.display_size
+        return Frame(
+            index=index,
+            pts=picture.pts,
+            time_base=self.time_base,
+            components=components(picture),
+            samples=samples(picture),
+            to_display=orientation.to_display(),
+            thumbnail=thumbnail,
+            thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
+            picture=picture,
+            passengers=list(self._take_passengers()),
+        )
+
+    def _take_passengers(self) -> list[Packet]:
+        taken, self._passengers = self._passengers, []
+        return taken
+
+    def _thumbnail(self, picture: VideoFrame, orientation: Orientation) -> NDArray[np.uint8]:
+        stored_width = float(orientation.width * orientation.aspect)
+        shrink = min(1.0, self._thumbnail_side / max(stored_width, orientation.height))
+        width, height = (max(1, round(side * shrink)) for side in (stored_width, orientation.height))
+        small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+        pixels = np.asarray(small.to_ndarray(), np.uint8)
+        if samples(picture).curve == "pq":
+            pixels = PQ_THUMBNAIL[pixels]
+        return orientation.upright(pixels)
+
+    def _conclude(self, frames: int) -> None:
+        announced = self.stream.frames
+        if self._timestamps.repaired:
+            self.warnings.append(f"{self._timestamps.repaired} timestamps were missing, equal or backward: repaired")
+        if self._corrupt:
+            self.warnings.append(f"{self._corrupt} damaged packets could not be decoded: skipped")
+        if announced and self._packets < announced:
+            self.warnings.append(f"the file is cut off: it announces {announced} frames, {frames} could be restored")
+
+
+def orientation_of(picture: VideoFrame, aspect: Fraction | None) -> Orientation:
+    """Orientation of a decoded picture; angles other than quarter-turns are left to the player."""
+    matrix = display_matrix(picture)
+    turn = turn_of(matrix) if matrix else None
+    return Orientation(picture.width, picture.height, aspect or Fraction(1), turn or _NO_TURN)
+
+
+def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
+    """The display matrix that came with a picture, nine integers, or ``None``."""
+    try:
+        data = bytes(cast(Any, picture.side_data)["DISPLAYMATRIX"])
+    except KeyError:
+        return None
+    return struct.unpack("<9i" if struct.pack("=i", 1) == struct.pack("<i", 1) else ">9i", data)
+
+
+def _open(path: Path) -> InputContainer:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size == 0 and path.is_file():
+        raise InputError(f"{path}: the file is empty")
+    try:
+        return av.open(f"file:{path}", "r", metadata_errors="replace")
+    except av.error.InvalidDataError:
+        raise InputError(
+            f"{path}: not a film (FFmpeg does not recognise its content, or its index is missing)"
+        ) from None
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror or error})") from None
+
+
+def _main_video(container: InputContainer, path: Path) -> VideoStream:
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not films:
+        found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise UnsupportedMediaError(f"{path}: has no video, only {found}")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, VideoStream) and best in films else films[0]
+    if stream.codec_context is None:
+        raise UnsupportedMediaError(f"{path}: its video codec is unknown or encrypted")
+    if max(stream.width, stream.height) > _MAX_SIDE:
+        raise UnsupportedMediaError(f"{path}: {stream.width}x{stream.height} is larger than {_MAX_SIDE} pixels")
+    stream.codec_context.thread_type = "AUTO"
+    return stream
+
+
+def describe(stream: Stream) -> str:
+    """A stream in a few printable words: ``audio 1 (aac, eng)``."""
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown codec"
+    details = ", ".join(part for part in (codec, stream.language or "") if part and part != "und")
+    return re.sub(r"[^\x20-\x7e]", "?", f"{stream.type} {stream.index} ({details})")

@@ -1,0 +1,218 @@
+"""The way of a frame, from the file that is read to the file that is written."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from gfpvideo.composite.paste import composite
+from gfpvideo.errors import InputError, OptionError
+from gfpvideo.faces.align import align
+from gfpvideo.faces.detect import detect
+from gfpvideo.faces.detector import Detector, make_detector
+from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.track import Tracker, track
+from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame
+from gfpvideo.generator import Generator, load_generator
+from gfpvideo.generator.manifest import installed
+from gfpvideo.media.atomic import check_target
+from gfpvideo.media.sink import Sink, default_target
+from gfpvideo.media.source import VideoSource
+from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
+from gfpvideo.options import RestoreOptions
+from gfpvideo.stages import Stages
+
+_QUEUE = 4
+"""Frames that wait between two threads."""
+_BATCH_FRAMES = 16
+"""Frames held back at most while a batch of crops fills."""
+_CONTINUE = 0.6
+"""Share of the least score at which a detection still goes on with a track that exists."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a caller is told after each frame."""
+
+    restored: RestoredFrame
+    expected: int | None
+    """About how many frames there will be, if the container knows."""
+
+
+OnFrame = Callable[[Progress], None]
+
+
+def restore(
+    source: str | Path,
+    target: str | Path | None = None,
+    options: RestoreOptions | None = None,
+    *,
+    on_frame: OnFrame | None = None,
+) -> Report:
+    """Restore the faces of a film, a picture, or a folder of pictures.
+
+    Args:
+        source: what to restore.
+        target: where to write it; by default beside the source, with ``.restored`` before the suffix.
+        options: how; the defaults suit most films.
+        on_frame: called after every frame that is written.
+
+    Returns:
+        What was done. ``report.exit_code`` is 1 if something deserves a warning.
+
+    Raises:
+        GfpvideoError: if the source cannot be restored or the target not be written; no target is left then.
+    """
+    source, options = Path(source), options or RestoreOptions()
+    target = _target(source, Path(target) if target is not None else None)
+    started = time.monotonic()
+    if source.is_dir():
+        report = _restore_folder(source, target, options, on_frame)
+    elif source.suffix.lower() in PICTURE_SUFFIXES:
+        report = _restore_picture(source, target, _Restorer.load(options), on_frame)
+    else:
+        report = _restore_film(source, target, options, on_frame)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _target(source: Path, target: Path | None) -> Path:
+    """Where to write, checked as far as it can be before any work."""
+    if not source.exists():
+        raise InputError(f"{source}: no such file")
+    picture = source.suffix.lower() in PICTURE_SUFFIXES
+    if target is None and (source.is_dir() or picture):
+        target = source.with_name(f"{source.stem}.restored{source.suffix}")
+    elif target is None:
+        target = default_target(source)
+    if target.exists() and target.samefile(source):
+        raise OptionError(f"{target}: target and source are the same file; give another name with -o")
+    return target
+
+
+@dataclass(frozen=True)
+class _Restorer:
+    """The networks, loaded once."""
+
+    options: RestoreOptions
+    detector: Detector
+    generator: Generator
+
+    @classmethod
+    def load(cls, options: RestoreOptions) -> "_Restorer":
+        weights = None
+        if options.detector == "retinaface":
+            weights = installed("retinaface-resnet50", options.weights_dir)
+        generator = load_generator(
+            options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
+        )
+        detector = make_detector(options.detector, options.min_score * _CONTINUE, weights)
+        return cls(options, detector, generator)
+
+    def report(self, source: Path, target: Path) -> Report:
+        return Report(str(source), str(target), self.generator.model.name, self.generator.engine.name)
+
+    def faces(self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages) -> Iterator[RestoredFrame]:
+        """The middle of the pipeline: frames with their shot marks in, restored frames out."""
+        options = self.options
+        detected = stages.timed("detect", detect(frames, self.detector))
+        tracked = stages.ahead(stages.timed("track", track(detected, tracker)), _QUEUE)
+        cropped = stages.timed("align", align(tracked, self.generator.size, self.detector.landmarks_512))
+        generated = stages.ahead(stages.timed("generate", generate(cropped, self.generator, options.batch)), _QUEUE)
+        return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
+
+
+def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
+    """Stage: restore the crops of several frames together, at most ``batch`` at once."""
+    waiting: list[CroppedFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(len(item.crops) for item in waiting) >= batch or len(waiting) >= _BATCH_FRAMES or not frame.crops:
+            yield from _generated(waiting, generator, batch)
+            waiting.clear()
+    yield from _generated(waiting, generator, batch)
+
+
+def _generated(frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
+    sources = [crop.source.transpose(2, 0, 1) for frame in frames for crop in frame.crops]
+    results = iter(
+        restored
+        for start in range(0, len(sources), batch)
+        for restored in generator(np.stack(sources[start : start + batch]))
+    )
+    for frame in frames:
+        restored = islice(results, len(frame.crops))
+        crops = (
+            replace(crop, restored=np.ascontiguousarray(picture.transpose(1, 2, 0)))
+            for crop, picture in zip(frame.crops, restored, strict=True)
+        )
+        yield CroppedFrame(frame.frame, tuple(crops))
+
+
+def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None) -> Report:
+    check_target(target, overwrite=options.overwrite)
+    with VideoSource(source, options.detect_size) as film:
+        sink = Sink(film, target, options)
+        sink.plan()
+        restorer = _Restorer.load(options)
+        report = restorer.report(source, target)
+        tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face)
+        with Stages() as stages:
+            decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
+            marked = stages.timed("shots", mark_shots(decoded))
+            restored = stages.ahead(restorer.faces(marked, tracker, stages), _QUEUE)
+            encoded = stages.timed("encode", sink.write(restored))
+            _count(encoded, report, film.expected_frames, on_frame)
+        report.copied = sink.copied
+        report.warnings = [*film.warnings, *sink.warnings]
+        report.stages = stages.seconds
+    return report
+
+
+def _count(frames: Iterator[RestoredFrame], report: Report, expected: int | None, on_frame: OnFrame | None) -> None:
+    """Pull every frame through the pipeline and keep count."""
+    tracks: set[int] = set()
+    for restored in frames:
+        report.frames += 1
+        report.faces += len(restored.touched)
+        tracks.update(number for number, _ in restored.touched)
+        if on_frame is not None:
+            on_frame(Progress(restored, expected))
+    report.tracks = len(tracks)
+
+
+def _restore_picture(source: Path, target: Path, restorer: _Restorer, on_frame: OnFrame | None) -> Report:
+    """A photograph goes the same way: it is a film of one frame, tracked over nothing."""
+    options = restorer.options
+    check_target(target, overwrite=options.overwrite)
+    report = restorer.report(source, target)
+    picture = read_picture(source, options.detect_size)
+    tracker = Tracker(0, 0, options.min_score, options.min_face)
+    with Stages() as stages:
+        for restored in restorer.faces(iter([(picture.frame, True)]), tracker, stages):
+            write_picture(picture, restored, target, overwrite=options.overwrite)
+            _count(iter([restored]), report, 1, on_frame)
+    return report
+
+
+def _restore_folder(source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None) -> Report:
+    """Every picture of a folder, into another folder; one that cannot be restored is skipped with a warning."""
+    pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    if not pictures:
+        raise InputError(f"{source}: the folder holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
+    restorer = _Restorer.load(options)
+    target.mkdir(exist_ok=True)
+    report = restorer.report(source, target)
+    for path in pictures:
+        try:
+            one = _restore_picture(path, target / path.name, restorer, on_frame)
+        except (InputError, OptionError) as error:
+            report.warnings.append(f"skipped: {error}")
+            continue
+        report.frames += 1
+        report.faces += one.faces
+        report.warnings += one.warnings
+    return report

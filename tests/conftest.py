@@ -1,0 +1,71 @@
+"""Fixtures shared by all tests."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled models of a test run stay out of the user's cache, unless a folder is named."""
+    if "GFPVIDEO_CACHE" in os.environ:
+        yield
+        return
+    os.environ["GFPVIDEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["GFPVIDEO_CACHE"]
+
+
+@pytest.fixture(autouse=True)
+def no_weights_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests see only embedded weights, whatever the machine has installed."""
+    monkeypatch.setenv("GFPVIDEO_WEIGHTS", str(tmp_path / "no-weights"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Every test must end the threads that it started."""
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name == "gfpvideo-stage"]
+    assert not left
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+@pytest.fixture(scope="session")
+def film() -> Path:
+    """The sample that looks like 8 mm film: 90 frames, one face, sound."""
+    return ROOT / "samples" / "home_movie.mp4"
+
+
+@pytest.fixture(scope="session")
+def tape() -> Path:
+    """The sample that looks like VHS: 100 frames, one face, sound, subtitles, chapters."""
+    return ROOT / "samples" / "vhs_tape.mkv"
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Folder of real clips."""
+    return _named_folder("GFPVIDEO_MEDIA", "real clips")
+
+
+@pytest.fixture(scope="session")
+def aligned_faces() -> Path:
+    """Folder of aligned faces."""
+    return _named_folder("GFPVIDEO_FACES", "aligned faces")
+
+
+def _named_folder(variable: str, what: str) -> Path:
+    if variable not in os.environ:
+        pytest.skip(f"{variable} names no folder of {what}")
+    return Path(os.environ[variable])

@@ -1,0 +1,108 @@
+"""What every engine must do, and that they agree."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from gfpvideo import load_generator
+from gfpvideo.errors import EngineError, WeightsError
+from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+
+EngineName = Literal["openvino", "torch"]
+ENGINES: list[EngineName] = ["openvino", "torch"]
+
+
+@pytest.fixture(scope="module")
+def crops() -> NDArray[np.float32]:
+    """Eight smooth random pictures, so that the network sees something like light and shade."""
+    coarse = np.random.default_rng(3).uniform(-1, 1, (8, 3, 16, 16)).astype(np.float32)
+    return np.ascontiguousarray(coarse.repeat(16, axis=2).repeat(16, axis=3))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_shape_type_and_range(engine: EngineName, crops: NDArray[np.float32]) -> None:
+    generator = load_generator("compact", engine, "cpu", "fp32")
+    before = crops.copy()
+    restored = generator(crops[:2])
+    assert generator.size == 256
+    assert restored.shape == (2, 3, 256, 256)
+    assert restored.dtype == np.float32
+    assert np.abs(restored).max() <= 1.0
+    assert restored.std() > 0.1
+    assert np.array_equal(crops, before)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_empty_batch_is_empty(engine: EngineName) -> None:
+    assert load_generator("compact", engine, "cpu")(np.zeros((0, 3, 256, 256), np.float32)).shape == (0, 3, 256, 256)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_eight_together_equal_eight_alone(engine: EngineName, crops: NDArray[np.float32]) -> None:
+    generator = load_generator("compact", engine, "cpu", "fp32")
+    together = generator(crops)
+    alone = np.concatenate([generator(crop[None]) for crop in crops])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_crop_gives_the_same_result(engine: EngineName, crops: NDArray[np.float32]) -> None:
+    generator = load_generator("compact", engine, "cpu")
+    assert np.array_equal(generator(crops[:1]), generator(crops[:1]))
+
+
+def test_openvino_and_torch_agree_in_float32(crops: NDArray[np.float32]) -> None:
+    ours = load_generator("compact", "openvino", "cpu", "fp32")(crops)
+    reference = load_generator("compact", "torch", "cpu", "fp32")(crops)
+    assert np.abs(ours - reference).max() < 1e-3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bfloat16_is_close_to_float32(engine: EngineName, crops: NDArray[np.float32]) -> None:
+    exact = load_generator("compact", engine, "cpu", "fp32")(crops[:2])
+    try:
+        rounded = load_generator("compact", engine, "cpu", "bf16")(crops[:2])
+    except EngineError as error:
+        pytest.skip(str(error))
+    assert 0 < np.abs(rounded - exact).max() < 0.1
+    assert np.sqrt(np.square(rounded - exact).mean()) < 0.01
+
+
+@pytest.mark.parametrize("shape", [(3, 256, 256), (1, 3, 128, 128), (1, 1, 256, 256)])
+def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="must be float32 of shape"):
+        load_generator("compact", "torch", "cpu")(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_of_ones_own_is_loaded(engine: EngineName, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    path = tmp_path / "mine.pth"
+    network = Gfpgan(GfpganConfig(variant="original", size=32, style_dim=8, channel_multiplier=1, narrow=1 / 32))
+    torch.save({"params_ema": network.state_dict()}, path)
+    crop = np.random.default_rng(1).uniform(-1, 1, (1, 3, 32, 32)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(crop)).clamp(-1, 1).numpy()
+    assert np.abs(load_generator(str(path), engine, "cpu", "fp32")(crop) - expected).max() < 1e-4
+
+
+def test_garbage_leaves_no_traced_graph(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.pth"
+    path.write_bytes(b"garbage")
+    for _ in range(2):
+        with pytest.raises(WeightsError, match=r"garbage\.pth"):
+            load_generator(str(path), "openvino")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_missing_gpu_is_one_clear_error() -> None:
+    with pytest.raises(EngineError, match="0 CUDA devices"):
+        load_generator("compact", "torch", "cuda")
+    with pytest.raises(EngineError, match="--engine torch"):
+        load_generator("compact", "openvino", "cuda")
+    with pytest.raises(EngineError, match="needs a GPU"):
+        load_generator("compact", "torch", "cpu", "fp16")

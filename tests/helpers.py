@@ -1,0 +1,142 @@
+"""Small clips and frames made for one test, and what is read back from finished films."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.color import FloatImage
+from gfpvideo.frames import Frame, Samples
+
+IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+
+def frame_of(components: Sequence[NDArray[np.integer]], samples: Samples, index: int = 0) -> Frame:
+    """A frame around plain arrays."""
+    height, width = components[0].shape
+    return Frame(
+        index=index,
+        pts=index,
+        time_base=Fraction(1, 25),
+        components=tuple(components),
+        samples=samples,
+        to_display=IDENTITY,
+        thumbnail=np.zeros((height, width, 3), np.uint8),
+        thumbnail_scale=(1.0, 1.0),
+    )
+
+
+def smooth_picture(rng: np.random.Generator, height: int, width: int) -> FloatImage:
+    """(H, W, 3) of gentle gradients in [0.2, 0.8]."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = [np.sin(x / rng.uniform(9, 20) + y / rng.uniform(9, 20) + rng.uniform(0, 6)) for _ in range(3)]
+    return (0.5 + 0.3 * np.stack(waves, axis=2)).astype(np.float32)
+
+
+def psnr(a: NDArray[np.generic], b: NDArray[np.generic], peak: float = 255.0) -> float:
+    """Peak signal-to-noise ratio in dB."""
+    error = float(np.square(a.astype(np.float64) - b.astype(np.float64)).mean())
+    return float("inf") if error == 0 else 10 * float(np.log10(peak**2 / error))
+
+
+@dataclass
+class FilmFacts:
+    """What a demuxer and a decoder find in a film."""
+
+    pts: list[Fraction] = field(default_factory=list)
+    """Presentation time of each decoded frame of the main video, seconds."""
+    planes: list[list[bytes]] = field(default_factory=list)
+    """Samples of each plane of each frame, without padding; only if asked for."""
+    payloads: list[tuple[str, int, str]] = field(default_factory=list)
+    """Type, packet count and SHA-256 of the payload of every other stream, in order."""
+    starts: dict[str, Fraction] = field(default_factory=dict)
+    """First timestamp of the first stream of each type, relative to the first frame."""
+    aspect: Fraction | None = None
+    """Width of a stored pixel over its height."""
+    first: Any = None
+    """The first decoded frame."""
+
+    @property
+    def intervals(self) -> list[Fraction]:
+        """Presentation times counted from the first frame."""
+        return [pts - self.pts[0] for pts in self.pts]
+
+
+def facts(path: Path, *, planes: bool = False) -> FilmFacts:
+    """Read a film with nothing but PyAV."""
+    found = FilmFacts()
+    others: dict[int, list[Any]] = {}
+    with av.open(str(path), metadata_errors="replace") as container:
+        stream: Any = container.streams.best("video")
+        assert stream is not None
+        for packet in container.demux():
+            if packet.stream.index == stream.index:
+                _decode(packet, found, planes)
+            elif packet.size:
+                entry = others.setdefault(packet.stream.index, [packet.stream.type, 0, hashlib.sha256(), packet])
+                entry[1] += 1
+                entry[2].update(bytes(packet))
+        found.aspect = stream.sample_aspect_ratio
+    found.payloads = sorted((kind, count, digest.hexdigest()) for kind, count, digest, _ in others.values())
+    for kind, _, _, packet in others.values():
+        if packet.pts is not None:
+            found.starts.setdefault(kind, packet.pts * packet.time_base - found.pts[0])
+    return found
+
+
+def _decode(packet: Any, found: FilmFacts, planes: bool) -> None:
+    try:
+        pictures = packet.decode()
+    except av.error.InvalidDataError:
+        return
+    for picture in pictures:
+        found.first = found.first or picture
+        found.pts.append(picture.pts * picture.time_base)
+        if planes:
+            found.planes.append(plane_bytes(picture))
+
+
+def plane_bytes(picture: Any) -> list[bytes]:
+    """Rows of each plane without what pads them."""
+    parts = picture.format.components
+    packed = len({part.plane for part in parts}) < len(parts)
+    step = picture.format.padded_bits_per_pixel // 8 if packed else -(-parts[0].bits // 8)
+    found = []
+    for plane in picture.planes:
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        found.append(rows[: plane.height, : plane.width * step].tobytes())
+    return found
+
+
+def write_film(
+    path: Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    *,
+    codec: str = "ffv1",
+    pix_fmt: str = "yuv420p",
+    ticks: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    source: Literal["rgb24", "gray"] = "rgb24",
+    options: dict[str, str] | None = None,
+    **settings: Any,
+) -> Path:
+    """Encode RGB pictures; ``settings`` are attributes of the codec context."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=round(1 / time_base), options=options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.codec_context.time_base = pix_fmt, time_base
+        for name, value in settings.items():
+            setattr(stream.codec_context, name, value)
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format=source)
+            frame.pts, frame.time_base = (ticks[index] if ticks else index), time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -1,0 +1,324 @@
+"""Whole restorations of small films: nothing lost, nothing touched outside the faces."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from gfpvideo.color import component_slices
+from gfpvideo.errors import CorruptMediaError, InputError, OptionError, OutputError, UnsupportedMediaError
+from gfpvideo.media.pixel_format import components, samples
+from gfpvideo.pipeline import Progress
+from helpers import facts, smooth_picture, write_film
+
+LOSSLESS = RestoreOptions(codec="ffv1")
+
+
+def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    random = np.random.default_rng(1)
+    first = np.rint(smooth_picture(random, height, width) * 255).astype(np.uint8)
+    return [np.roll(first, 2 * index, axis=1) for index in range(count)]
+
+
+def test_a_film_comes_back_whole(tape: Path, tmp_path: Path) -> None:
+    target = tmp_path / "restored.mkv"
+    report = gfpvideo.restore(tape, target)
+    before, after = facts(tape), facts(target)
+    assert report.exit_code == 0
+    assert (report.frames, report.tracks, report.faces) == (100, 1, 100)
+    assert report.model == "compact"
+    assert report.copied == ["audio 1 (opus, eng)", "subtitle 2 (srt, eng)"]
+    assert after.intervals == before.intervals
+    assert after.payloads == before.payloads
+    assert after.starts == before.starts
+    with av.open(str(tape)) as old, av.open(str(target)) as new:
+        assert [c["metadata"] for c in new.chapters()] == [c["metadata"] for c in old.chapters()]
+        assert [c["start"] for c in new.chapters()] == [c["start"] for c in old.chapters()]
+        assert new.metadata["title"] == old.metadata["title"]
+        assert [s.language for s in new.streams] == [s.language for s in old.streams]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_faces_change_and_nothing_else_does(film: Path, tmp_path: Path) -> None:
+    """With a lossless encoder, every sample outside the reported rectangles is the decoder's."""
+    touched: dict[int, Any] = {}
+
+    def note(progress: Progress) -> None:
+        touched[progress.restored.frame.index] = progress.restored.touched
+
+    target = tmp_path / "restored.mkv"
+    report = gfpvideo.restore(film, target, LOSSLESS, on_frame=note)
+    assert report.faces == 90
+    with av.open(str(film)) as old, av.open(str(target)) as new:
+        for index, (a, b) in enumerate(zip(old.decode(video=0), new.decode(video=0), strict=True)):
+            ((_, rect),) = touched[index]
+            assert rect.width < 300
+            for number, (x, y) in enumerate(zip(components(a), components(b), strict=True)):
+                window = component_slices(rect, samples(a), number)
+                outside = np.ones(x.shape, bool)
+                outside[window] = False
+                assert np.array_equal(x[outside], y[outside])
+                assert number > 0 or np.abs(x[window].astype(int) - y[window]).mean() > 1
+
+
+@pytest.mark.parametrize(
+    "pix_fmt",
+    ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "gray", "gray10le", "bgr0"],
+)
+def test_without_faces_every_sample_is_kept(pix_fmt: str, tmp_path: Path) -> None:
+    source = write_film(tmp_path / "film.mkv", pictures(12), pix_fmt=pix_fmt)
+    target = tmp_path / "restored.mkv"
+    report = gfpvideo.restore(source, target, LOSSLESS)
+    assert report.faces == 0
+    before, after = facts(source, planes=True), facts(target, planes=True)
+    assert after.first.format.name == pix_fmt
+    assert len(before.planes) == 12
+    assert after.planes == before.planes
+    assert after.pts == before.pts
+
+
+def test_full_range_keeps_every_sample(tmp_path: Path) -> None:
+    source = write_film(
+        tmp_path / "film.mkv", pictures(5), codec="libx264", pix_fmt="yuvj420p", options={"crf": "10"}, color_range=2
+    )
+    target = tmp_path / "restored.mkv"
+    gfpvideo.restore(source, target, LOSSLESS)
+    before, after = facts(source, planes=True), facts(target, planes=True)
+    assert after.planes == before.planes
+    assert after.first.color_range == 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_variable_frame_rate_stays_variable(suffix: str, tmp_path: Path) -> None:
+    ticks = [0, 40, 80, 95, 200, 240, 600, 601, 680, 1500, 1540]
+    source = write_film(
+        tmp_path / f"film{suffix}", pictures(len(ticks)), codec="libx264", ticks=ticks, time_base=Fraction(1, 1000)
+    )
+    target = tmp_path / f"restored{suffix}"
+    gfpvideo.restore(source, target)
+    assert facts(source).intervals == [Fraction(tick, 1000) for tick in ticks]
+    assert facts(target).pts == facts(source).pts
+
+
+def test_ten_bits_and_colour_tags_are_kept(tmp_path: Path) -> None:
+    source = write_film(
+        tmp_path / "film.mp4", pictures(6), codec="libx264", pix_fmt="yuv420p10le",
+        colorspace=9, color_primaries=9, color_trc=18, color_range=1,
+    )  # fmt: skip
+    target = tmp_path / "restored.mp4"
+    gfpvideo.restore(source, target)
+    for path in (source, target):
+        first = facts(path).first
+        assert first.format.name == "yuv420p10le"
+        assert (first.colorspace, first.color_primaries, first.color_trc, first.color_range) == (9, 9, 18, 1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_shape_and_turn_of_the_picture_are_kept(suffix: str, tmp_path: Path) -> None:
+    source = tmp_path / f"film{suffix}"
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        stream.set_display_rotation(90, hflip=True)
+        for picture in pictures(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    target = tmp_path / f"restored{suffix}"
+    gfpvideo.restore(source, target)
+    before, after = facts(source), facts(target)
+    assert after.aspect == before.aspect == Fraction(16, 11)
+    assert bytes(after.first.side_data["DISPLAYMATRIX"]) == bytes(before.first.side_data["DISPLAYMATRIX"])
+
+
+def test_faces_in_a_turned_film_are_found_upright(film: Path, tmp_path: Path) -> None:
+    """The pixels lie on their side, the display matrix says so; restoring must see the face as a viewer does."""
+    source = tmp_path / "turned.mkv"
+    with av.open(str(film)) as old, av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=18)
+        stream.width, stream.height, stream.pix_fmt = 360, 480, "yuv420p"
+        stream.set_display_rotation(270)
+        for _, frame in zip(range(8), old.decode(video=0), strict=False):
+            turned = av.VideoFrame.from_ndarray(np.rot90(frame.to_ndarray(format="rgb24")).copy(), format="rgb24")
+            container.mux(stream.encode(turned))
+        container.mux(stream.encode(None))
+    seen: list[Progress] = []
+    report = gfpvideo.restore(source, tmp_path / "restored.mkv", on_frame=seen.append)
+    assert report.faces == 8
+    to_display = seen[0].restored.frame.to_display
+    assert np.allclose(np.abs(to_display[:, :2]), [[0, 1], [1, 0]])
+
+
+def test_batch_size_does_not_change_the_result(film: Path, tmp_path: Path) -> None:
+    for batch in (1, 7):
+        gfpvideo.restore(film, tmp_path / f"{batch}.mkv", RestoreOptions(codec="ffv1", batch=batch))
+    assert facts(tmp_path / "1.mkv", planes=True).planes == facts(tmp_path / "7.mkv", planes=True).planes
+
+
+def test_a_missing_preset_of_the_container_is_replaced_by_matroska(tmp_path: Path) -> None:
+    source = write_film(tmp_path / "film.avi", pictures(5))
+    report = gfpvideo.restore(source)
+    assert Path(report.target).name == "film.restored.mkv"
+    assert len(facts(Path(report.target)).pts) == 5
+
+
+def test_streams_that_do_not_fit_are_named(tape: Path, tmp_path: Path) -> None:
+    target = tmp_path / "restored.mp4"
+    report = gfpvideo.restore(tape, target)
+    assert report.exit_code == 1
+    assert any("subtitle 2 (srt, eng) cannot be held by .mp4" in warning for warning in report.warnings)
+    assert [kind for kind, _, _ in facts(target).payloads] == ["audio"]
+
+
+def test_a_truncated_film_is_restored_as_far_as_it_goes(tmp_path: Path) -> None:
+    """The index is at the front, so the file opens; the last pictures are not there."""
+    whole = write_film(
+        tmp_path / "whole.mp4", pictures(200), codec="libx264", options={"movflags": "faststart", "crf": "1"}
+    )
+    with (
+        av.open(str(whole)) as container,
+        av.open(str(tmp_path / "front.mp4"), "w", options={"movflags": "faststart"}) as front,
+    ):
+        stream = container.streams.video[0]
+        copy = front.add_stream_from_template(stream)
+        for packet in container.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                front.mux(packet)
+    data = (tmp_path / "front.mp4").read_bytes()
+    source = tmp_path / "cut.mp4"
+    source.write_bytes(data[: len(data) * 6 // 10])
+    target = tmp_path / "restored.mp4"
+    report = gfpvideo.restore(source, target)
+    assert report.exit_code == 1
+    assert any("cut off" in warning for warning in report.warnings)
+    assert 50 < report.frames < 190
+    assert len(facts(target).pts) == report.frames
+
+
+def _write_bytes(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_bad_sources_are_refused_in_one_line(film: Path, tmp_path: Path) -> None:
+    sound = tmp_path / "sound.m4a"
+    with av.open(str(film)) as container, av.open(str(sound), "w", format="mp4") as only:
+        stream = container.streams.audio[0]
+        copy = only.add_stream_from_template(stream)
+        for packet in container.demux(stream):
+            if packet.size:
+                packet.stream = copy
+                only.mux(packet)
+    empty_folder = tmp_path / "empty"
+    empty_folder.mkdir()
+    cases: list[tuple[Path, type[Exception], str]] = [
+        (tmp_path / "missing.mp4", InputError, "no such file"),
+        (empty_folder, InputError, "no pictures"),
+        (_write_bytes(tmp_path / "text.mp4", b"Dear diary, today I filmed nothing.\n" * 50), InputError, "not a film"),
+        (_write_bytes(tmp_path / "zero.mp4", b""), InputError, "empty"),
+        (sound, UnsupportedMediaError, "no video, only audio"),
+        (_write_bytes(tmp_path / "noise.mkv", os.urandom(5000)), InputError, "not a film"),
+    ]
+    before = set(tmp_path.iterdir())
+    for source, kind, words in cases:
+        with pytest.raises(kind, match=words) as caught:
+            gfpvideo.restore(source, tmp_path / "target.mp4")
+        assert "\n" not in str(caught.value)
+        assert source.name in str(caught.value)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_film_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
+    """The container is intact, the codec's data are not."""
+    source = tmp_path / "film.mkv"
+    whole = write_film(tmp_path / "whole.mkv", pictures(10), codec="libx264")
+    with av.open(str(whole)) as old, av.open(str(source), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(old.streams.video[0]):
+            if packet.size:
+                broken = av.Packet(b"\x00" * packet.size)
+                broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+                broken.stream = copy
+                new.mux(broken)
+    target = tmp_path / "restored.mkv"
+    with pytest.raises(CorruptMediaError, match="not one frame"):
+        gfpvideo.restore(source, target)
+    assert not target.exists()
+
+
+def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
+    existing = _write_bytes(tmp_path / "existing.mp4", b"precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        gfpvideo.restore(film, existing)
+    assert existing.read_bytes() == b"precious"
+    with pytest.raises(OptionError, match="same file"):
+        gfpvideo.restore(film, film, RestoreOptions(overwrite=True))
+    with pytest.raises(OutputError, match="no such folder"):
+        gfpvideo.restore(film, tmp_path / "nowhere" / "a.mp4")
+    with pytest.raises(OptionError, match="unknown container"):
+        gfpvideo.restore(film, tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"codec": "libx999"}, "no such encoder"),
+        ({"codec": "aac"}, "not a video encoder"),
+        ({"codec": "ffv1", "crf": 20}, "no option crf"),
+        ({"encoder_options": {"sharpness": "9"}}, "no option sharpness"),
+        ({"preset": "warp"}, "does not work"),
+    ],
+)
+def test_wrong_encoder_options_leave_no_file(values: dict[str, Any], words: str, film: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=words):
+        gfpvideo.restore(film, tmp_path / "target.mkv", RestoreOptions(**values))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_stage_leaves_no_file(film: Path, tmp_path: Path) -> None:
+    def fail(progress: Progress) -> None:
+        if progress.restored.frame.index == 5:
+            raise RuntimeError("the caller gave up")
+
+    with pytest.raises(RuntimeError, match="gave up"):
+        gfpvideo.restore(film, tmp_path / "target.mkv", on_frame=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_leaves_no_file(film: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("this sandbox cannot mount")
+    try:
+        with pytest.raises(OutputError, match="disk is full"):
+            gfpvideo.restore(film, disk / "restored.mkv", LOSSLESS)
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_ctrl_c_leaves_no_file_and_exits_130(film: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gfpvideo", "restore", str(film), "-o", str(tmp_path / "target.mkv")]
+    running = subprocess.Popen([*command, "--codec", "ffv1"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.iterdir()):
+        time.sleep(0.02)
+    assert list(tmp_path.iterdir()), "the film was never begun"
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,181 @@
+"""Restored faces go back without a border, without a colour shift, and nowhere else."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from gfpvideo.color import FloatImage, read_rgb, rgb_to_ycc
+from gfpvideo.composite.light import chroma_share, source_light
+from gfpvideo.composite.mask import face_mask
+from gfpvideo.composite.paste import paste
+from gfpvideo.faces.align import FFHQ_512, cut, template
+from gfpvideo.frames import CroppedFrame, Face, Rect, Samples
+from gfpvideo.geometry import similarity_transform
+from helpers import frame_of, smooth_picture
+
+SIZE = 256
+YUV = Samples("yuv", 8, subsampling=(2, 2), siting=(0, 0.5))
+
+
+def cropped(
+    planes: list[np.ndarray], samples: Samples, change: FloatImage | float, scale: float = 0.35
+) -> CroppedFrame:
+    """A frame with one face, restored to its source plus ``change``."""
+    frame = frame_of(planes, samples)
+    crop = cut(frame, Face(3, FFHQ_512 * scale + 20, False), template(SIZE), SIZE)
+    assert crop is not None
+    restored = (crop.source + np.float32(change)).astype(np.float32)
+    return CroppedFrame(frame, (type(crop)(crop.face, crop.to_crop, crop.rect, crop.source, restored),))
+
+
+def yuv_planes(level: int = 120) -> list[np.ndarray]:
+    return [np.full((220, 240), level, np.uint8), *(np.full((110, 120), 128, np.uint8) for _ in range(2))]
+
+
+def test_the_mask_fades_to_nothing_before_the_border() -> None:
+    mask = face_mask(SIZE)
+    assert mask.max() == 1
+    assert mask[0].max() == mask[-1].max() == mask[:, 0].max() == mask[:, -1].max() == 0
+    assert np.abs(np.diff(mask, axis=0)).max() < 0.05
+    assert np.abs(np.diff(mask, axis=1)).max() < 0.05
+    for x, y in template(SIZE):
+        assert mask[round(y), round(x)] > 0.95
+
+
+@pytest.mark.parametrize("color", ["source", "model"])
+def test_a_restoration_that_changes_nothing_changes_no_sample(color: Literal["source", "model"]) -> None:
+    random = np.random.default_rng(1)
+    planes = [plane + random.integers(-9, 9, plane.shape).astype(np.uint8) for plane in yuv_planes()]
+    restored = paste(cropped(planes, YUV, 0.0), 1.0, color)
+    assert all(np.array_equal(a, b) for a, b in zip(restored.components, planes, strict=True))
+
+
+def test_the_decoded_frame_is_not_written_to() -> None:
+    work = cropped(yuv_planes(), YUV, _detail())
+    before = [plane.copy() for plane in work.frame.components]
+    restored = paste(work, 1.0, "source")
+    assert not np.array_equal(restored.components[0], before[0])
+    assert all(np.array_equal(a, b) for a, b in zip(work.frame.components, before, strict=True))
+
+
+def test_only_the_reported_rectangle_is_touched() -> None:
+    work = cropped(yuv_planes(), YUV, _detail(), scale=0.2)
+    restored = paste(work, 1.0, "model")
+    ((number, rect),) = restored.touched
+    assert number == 3
+    changed = restored.components[0] != work.frame.components[0]
+    rows, columns = np.nonzero(changed)
+    assert rect.top <= rows.min() <= rows.max() < rect.bottom
+    assert rect.left <= columns.min() <= columns.max() < rect.right
+
+
+def test_a_flat_wall_shows_no_border() -> None:
+    """The worst case for a visible box: a flat picture, a generator that makes everything brighter."""
+    work = cropped(yuv_planes(), YUV, 0.3)
+    kept = paste(work, 1.0, "source").components[0].astype(int)
+    assert np.abs(kept - 120).max() <= 1
+    taken = paste(work, 1.0, "model").components[0].astype(int)
+    assert taken.max() > 145
+    assert np.abs(np.diff(taken, axis=0)).max() <= 2
+    assert np.abs(np.diff(taken, axis=1)).max() <= 2
+
+
+def test_light_and_colour_stay_the_sources() -> None:
+    """A generator that warms and darkens the whole face, and also adds detail: only the detail goes through."""
+    random = np.random.default_rng(4)
+    source = smooth_picture(random, SIZE, SIZE) * 2 - 1
+    cast = np.broadcast_to(np.array([0.1, -0.05, -0.2], np.float32), source.shape)
+    kept = source_light(_detail() + cast, source, face_mask(SIZE))
+    core = face_mask(SIZE) > 0.5
+    assert np.abs(kept[core].mean(axis=0)).max() < 0.01
+    assert np.corrcoef(kept[core].mean(axis=1), _detail()[core].mean(axis=1))[0, 1] > 0.97
+
+
+def _detail() -> FloatImage:
+    """Zero-mean texture of a few pixels' period, with some colour of its own."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+    luma = 0.25 * np.sin(x / 1.9) * np.cos(y / 2.3)
+    return np.dstack([luma, luma * 0.8, luma * 1.1]).astype(np.float32)
+
+
+@pytest.mark.parametrize("tint", [(1.0, 1.0, 1.0), (1.0, 0.84, 0.62)])
+def test_monochrome_film_gets_no_colour(tint: tuple[float, float, float]) -> None:
+    """Grey and sepia: the generator's pink cheeks stay out, its detail comes in."""
+    random = np.random.default_rng(5)
+    grey = smooth_picture(random, SIZE, SIZE)[..., :1]
+    source = ((grey * np.array(tint, np.float32)) * 2 - 1).astype(np.float32)
+    cheeks = _detail() * np.array([1.2, 0.5, 0.3], np.float32)
+    kept = source_light(cheeks, source, face_mask(SIZE))
+    _, chroma = rgb_to_ycc(kept)
+    assert chroma_share(source, face_mask(SIZE)) == 0
+    assert max(np.abs(plane).max() for plane in chroma) < 1e-6
+    assert np.abs(kept).max() > 0.05
+
+
+def test_colour_film_gets_its_colour() -> None:
+    source = smooth_picture(np.random.default_rng(6), SIZE, SIZE) * 2 - 1
+    assert chroma_share(source, face_mask(SIZE)) == 1
+
+
+def test_grey_frames_keep_neutral_chroma() -> None:
+    y, x = np.mgrid[0:220, 0:240]
+    planes = [(120 + 40 * np.sin(x / 9) * np.cos(y / 7)).astype(np.uint8), *yuv_planes()[1:]]
+    restored = paste(cropped(planes, YUV, _detail() * np.array([1, -0.5, 0.3], np.float32)), 1.0, "source")
+    assert not np.array_equal(restored.components[0], planes[0])
+    assert all((plane == 128).all() for plane in restored.components[1:])
+
+
+def test_strength_scales_the_change() -> None:
+    work = cropped(yuv_planes(), YUV, 0.4)
+    full, half = (paste(work, strength, "model").components[0].astype(int) - 120 for strength in (1.0, 0.5))
+    assert np.abs(full - 2 * half).max() <= 1
+    assert paste(work, 0.0, "model").touched == ()
+
+
+def test_two_faces_that_overlap_are_both_restored() -> None:
+    frame = frame_of(yuv_planes(), YUV)
+    crops = []
+    for number, shift in ((1, 10), (2, 60)):
+        crop = cut(frame, Face(number, FFHQ_512 * 0.3 + shift, False), template(SIZE), SIZE)
+        assert crop is not None
+        crops.append(type(crop)(crop.face, crop.to_crop, crop.rect, crop.source, crop.source + np.float32(0.3)))
+    restored = paste(CroppedFrame(frame, tuple(crops)), 1.0, "model")
+    assert [number for number, _ in restored.touched] == [1, 2]
+    alone = [paste(CroppedFrame(frame, (crop,)), 1.0, "model").components[0].astype(int) - 120 for crop in crops]
+    together = restored.components[0].astype(int) - 120
+    assert np.abs(together - alone[0] - alone[1]).max() <= 1
+
+
+def test_detail_that_the_crop_cannot_hold_stays() -> None:
+    """A face twice as large as the crop: what the generator never saw must survive in the frame."""
+    random = np.random.default_rng(8)
+    plane = (120 + random.integers(-30, 30, (700, 700))).astype(np.uint8)
+    work = cropped([plane], Samples("gray", 8, full_range=True), 0.0, scale=1.2)
+    assert work.crops[0].rect.width > 2 * SIZE
+    restored = paste(work, 1.0, "source")
+    assert np.array_equal(restored.components[0], plane)
+
+
+def test_a_turned_face_is_pasted_where_it_was(rng: np.random.Generator) -> None:
+    """The change must land exactly where the crop came from, also when the face lies on its side."""
+    angle = np.radians(75)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    landmarks = (FFHQ_512 - 256) * 0.4 @ turn.T + 128
+    picture = np.rint(smooth_picture(rng, 256, 256) * 255).astype(np.uint8)
+    frame = frame_of([picture[..., index] for index in range(3)], Samples("rgb", 8, full_range=True))
+    crop = cut(frame, Face(1, landmarks, False), template(SIZE), SIZE)
+    assert crop is not None
+    dot = np.zeros((SIZE, SIZE, 3), np.float32)
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    nose = template(SIZE)[2]
+    dot += (0.8 * np.exp(-((x - nose[0]) ** 2 + (y - nose[1]) ** 2) / 40))[..., None]
+    lit = type(crop)(crop.face, crop.to_crop, crop.rect, crop.source, crop.source + dot)
+    restored = paste(CroppedFrame(frame, (lit,)), 1.0, "model")
+    everything = Rect(0, 0, 256, 256)
+    difference = (read_rgb(restored.components, frame.samples, everything) - picture / 255)[..., 1]
+    rows, columns = np.mgrid[0:256, 0:256]
+    centre = np.array([(difference * columns).sum(), (difference * rows).sum()]) / difference.sum()
+    to_crop = similarity_transform(landmarks, template(SIZE))
+    expected = np.linalg.solve(to_crop[:, :2], nose - to_crop[:, 2])
+    assert np.abs(centre - expected).max() < 0.25

@@ -1,0 +1,140 @@
+"""Timestamps, orientation, transfer curves, targets, options."""
+
+import errno
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gfpvideo.errors import GfpvideoError, OptionError, OutputError
+from gfpvideo.geometry import move
+from gfpvideo.media.atomic import atomic_target
+from gfpvideo.media.orientation import EXIF_TURNS, Orientation, turn_of
+from gfpvideo.media.timing import TimestampRepair
+from gfpvideo.options import RestoreOptions
+from gfpvideo.transfer import display_to_pq, pq_to_display
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-1000, 10**9)), max_size=50))
+def test_timestamps_come_out_strictly_increasing(ticks: list[int | None]) -> None:
+    repair = TimestampRepair(Fraction(1, 90000), Fraction(25))
+    fixed = [repair(tick) for tick in ticks]
+    assert all(a < b for a, b in pairwise(fixed))
+    assert repair.repaired == sum(a != b for a, b in zip(fixed, ticks, strict=True))
+
+
+@given(st.lists(st.integers(-(10**6), 10**12), unique=True, min_size=1))
+def test_good_timestamps_are_kept_exactly(ticks: list[int]) -> None:
+    repair = TimestampRepair(Fraction(1, 1000), None)
+    assert [repair(tick) for tick in sorted(ticks)] == sorted(ticks)
+    assert repair.repaired == 0
+
+
+def test_a_missing_timestamp_follows_one_frame_later() -> None:
+    repair = TimestampRepair(Fraction(1, 90000), Fraction(30))
+    assert [repair(tick) for tick in (0, None, 6000, 6000)] == [0, 3000, 6000, 9000]
+    assert repair.repaired == 2
+
+
+@pytest.mark.parametrize("turn", EXIF_TURNS.values())
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(16, 11)])
+def test_display_map_agrees_with_the_turned_picture(
+    turn: tuple[tuple[int, int], tuple[int, int]], aspect: Fraction
+) -> None:
+    """A pixel that is marked in storage must be found where the map says, in the picture that a player shows."""
+    orientation = Orientation(7, 5, aspect, turn)
+    stored = np.zeros((5, 7, 1), np.uint8)
+    stored[1, 4] = 255
+    shown = orientation.upright(stored)
+    row, column = np.argwhere(shown[..., 0])[0]
+    x, y = move(orientation.to_display(), np.array([[4.0, 1.0]]))[0]
+    scale_x, scale_y = (float(aspect), 1.0) if not orientation.swaps_axes else (1.0, float(aspect))
+    assert (x + 0.5, y + 0.5) == pytest.approx(((column + 0.5) * scale_x, (row + 0.5) * scale_y))
+    assert orientation.display_size == pytest.approx((shown.shape[1] * scale_x, shown.shape[0] * scale_y))
+
+
+def test_turns_are_read_from_display_matrices() -> None:
+    one = 1 << 16
+    assert turn_of((one, 0, 0, 0, one, 0, 0, 0, 1 << 30)) == ((1, 0), (0, 1))
+    assert turn_of((0, one, 0, -one, 0, 0, 0, 0, 1 << 30)) == ((0, -1), (1, 0))
+    assert turn_of((0, one, 0, one, 0, 0, 0, 0, 1 << 30)) == ((0, 1), (1, 0))
+    tilted = round(one * 0.7071)
+    assert turn_of((tilted, tilted, 0, -tilted, tilted, 0, 0, 0, 1 << 30)) is None
+
+
+@given(st.floats(0, 1))
+def test_pq_curve_is_inverted(code: float) -> None:
+    value = np.array([code], np.float32)
+    assert np.abs(display_to_pq(pq_to_display(value)) - value).max() < 2e-3
+
+
+def test_pq_curve_shows_white_as_bright() -> None:
+    white, black = pq_to_display(np.array([0.5807, 0.0], np.float32))  # 203 and 0 candela per square metre
+    assert 0.7 < white < 0.85
+    assert black == 0
+    assert (np.diff(pq_to_display(np.linspace(0, 1, 500))) >= 0).all()
+
+
+def test_a_target_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    with pytest.raises(RuntimeError), atomic_target(target, overwrite=False) as scratch:
+        scratch.write_bytes(b"half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with atomic_target(target, overwrite=False) as scratch:
+        scratch.write_bytes(b"whole")
+        assert not target.exists()
+        assert scratch.suffix == ".mp4"
+    assert target.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_existing_target_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="--overwrite"), atomic_target(target, overwrite=False):
+        pass
+    assert target.read_bytes() == b"precious"
+    with atomic_target(target, overwrite=True) as scratch:
+        scratch.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    with pytest.raises(OutputError, match="exists"), atomic_target(target, overwrite=False) as scratch:
+        scratch.write_bytes(b"ours")
+        target.write_bytes(b"theirs")
+    assert target.read_bytes() == b"theirs"
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="disk is full"), atomic_target(tmp_path / "a.mp4", overwrite=False):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"engine": "quantum"}, "option engine = 'quantum'"),
+        ({"strength": 1.5}, "option strength = 1.5"),
+        ({"batch": 0}, "option batch = 0"),
+        ({"device": "tpu"}, "option device = 'tpu'"),
+        ({"colour": "source"}, "option colour"),
+        ({"strength": "much", "crf": -1}, "option strength = 'much'.*; option crf = -1"),
+    ],
+)
+def test_wrong_options_are_named_in_one_line(values: dict[str, object], words: str) -> None:
+    with pytest.raises(OptionError, match=words) as caught:
+        RestoreOptions.parse(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_error_is_ours_and_a_builtin() -> None:
+    for error in GfpvideoError.__subclasses__():
+        assert error.exit_code == 2
+        assert issubclass(error, ValueError | OSError | RuntimeError)
