@@ -33,12 +33,15 @@ class RestoreOptions(BaseModel):
     batch: int = Field(default=4, ge=1, le=64, description="Crops that go through the generator at once.")
 
     detector: DetectorName = Field(default="centerface", description="Face detector.")
-    detect_size: int = Field(
-        default=640, ge=64, le=8192, description="Long side of the picture that the detector sees."
+    detect_size: int | None = Field(
+        default=None,
+        ge=64,
+        le=8192,
+        description="Long side of the picture that the detector sees [default: 640, or half of the film's if more].",
     )
     min_score: float = Field(default=0.5, gt=0, lt=1, description="Least score that starts a face.")
     min_face: float = Field(
-        default=20.0, ge=0, description="Least distance of eyes to mouth, in pixels, to restore a face."
+        default=10.0, ge=0, description="Least distance of eyes to mouth, in pixels, to restore a face."
     )
 
     lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")

@@ -20,7 +20,7 @@ _STEP_NOISE = np.array([[0.25, 0.5], [0.5, 1.0]])
 """Covariance that a random acceleration of variance 1 adds in one frame."""
 _ACCELERATION = 0.004
 """Standard deviation of the acceleration, in face sizes a frame squared: a head that moves without haste."""
-_JITTER = 0.015
+_JITTER = 0.02
 """Standard deviation of a good detector's landmarks, in face sizes."""
 _JITTER_PIXELS = 0.25
 """What the raster adds to it, in pixels of the picture that the detector saw."""

@@ -10,6 +10,10 @@ _FIXED_POINT = 1 << 16
 """Display matrices hold 16.16 fixed-point numbers."""
 
 
+Turn = tuple[tuple[int, int], tuple[int, int]]
+"""2x2 signed permutation matrix from stored to displayed directions."""
+
+
 @dataclass(frozen=True)
 class Orientation:
     """Storage size, pixel aspect ratio and a quarter-turn or mirroring; maps storage to display coordinates."""
@@ -18,8 +22,8 @@ class Orientation:
     height: int
     aspect: Fraction = Fraction(1)
     """Width of a stored pixel over its height."""
-    turn: tuple[tuple[int, int], tuple[int, int]] = ((1, 0), (0, 1))
-    """2x2 signed permutation matrix from stored to displayed directions."""
+    turn: Turn = ((1, 0), (0, 1))
+    """Quarter-turn, mirroring, or both."""
 
     @property
     def swaps_axes(self) -> bool:
@@ -47,7 +51,15 @@ class Orientation:
         return np.ascontiguousarray(picture[:: c + d, :: a + b])
 
 
-def turn_of(display_matrix: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def usual_side(long_side: float) -> float:
+    """Long side of the thumbnail of a picture whose own is ``long_side``: 640, or half of it if that is more.
+
+    The detector then finds faces from 10 pixels between eyes and mouth up (benchmarks/detection.py).
+    """
+    return max(640.0, long_side / 2)
+
+
+def turn_of(display_matrix: tuple[int, ...]) -> Turn | None:
     """The quarter-turn or mirroring of a display matrix (nine 16.16 numbers), or ``None`` if it is another angle."""
     a, b, _, c, d, _, *_ = display_matrix
     linear = np.array([[a, c], [b, d]]) / _FIXED_POINT
@@ -58,7 +70,7 @@ def turn_of(display_matrix: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int
     return (p, q), (r, s)
 
 
-EXIF_TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
+EXIF_TURNS: dict[int, Turn] = {
     1: ((1, 0), (0, 1)),
     2: ((-1, 0), (0, 1)),
     3: ((-1, 0), (0, -1)),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import CorruptMediaError, InputError, UnsupportedMediaError
 from gfpvideo.frames import Frame
-from gfpvideo.media.orientation import Orientation, turn_of
+from gfpvideo.media.orientation import Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.media.timing import TimestampRepair
 from gfpvideo.transfer import PQ_THUMBNAIL
@@ -35,8 +35,8 @@ class VideoSource:
     Iterate over :meth:`frames` once; afterwards :attr:`warnings` and :meth:`leftovers` are complete.
     """
 
-    def __init__(self, path: Path, thumbnail_side: int) -> None:
-        """Open ``path``; ``thumbnail_side`` is the long side of each frame's detection picture.
+    def __init__(self, path: Path, thumbnail_side: int | None = None) -> None:
+        """Open ``path``; ``thumbnail_side`` is the long side of each frame's thumbnail, by default :func:`usual_side`.
 
         Raises:
             InputError: if the file cannot be opened.
@@ -94,13 +94,13 @@ class VideoSource:
             UnsupportedMediaError: if the picture's size or format changes on the way.
         """
         count = 0
-        first: VideoFrame | None = None
         for picture in self._decode():
-            first = first or picture
-            self._check_unchanged(first, picture, count)
+            if count == 0:
+                self._look_at(picture)
+            self._check_unchanged(picture, count)
             yield self._frame(picture, count)
             count += 1
-        if first is None:
+        if not count:
             raise CorruptMediaError(f"{self.path}: not one frame of its video can be decoded ({self._codec_name})")
         self._conclude(count)
 
@@ -145,9 +145,17 @@ class VideoSource:
         except av.error.FFmpegError:
             self._corrupt += 1
 
-    def _check_unchanged(self, first: VideoFrame, picture: VideoFrame, count: int) -> None:
-        before = (first.width, first.height, first.format.name)
-        now = (picture.width, picture.height, picture.format.name)
+    def _look_at(self, first: VideoFrame) -> None:
+        """Note what holds for the whole film.
+
+        The display matrix is read once: asking a PyAV frame for its side data ties the two into a reference cycle, and
+        every frame would wait for the garbage collector.
+        """
+        self._shape = _shape(first)
+        self._orientation = orientation_of(first, self.stream.sample_aspect_ratio)
+
+    def _check_unchanged(self, picture: VideoFrame, count: int) -> None:
+        before, now = self._shape, _shape(picture)
         if before != now:
             raise UnsupportedMediaError(
                 f"{self.path}: the picture changes from {before[0]}x{before[1]} {before[2]} to"
@@ -156,8 +164,8 @@ class VideoSource:
 
     def _frame(self, picture: VideoFrame, index: int) -> Frame:
         picture.pts = self._timestamps(picture.pts)
-        orientation = orientation_of(picture, self.stream.sample_aspect_ratio)
-        thumbnail = self._thumbnail(picture, orientation)
+        orientation = self._orientation
+        thumbnail = self._thumbnail(picture)
         width, height = orientation.display_size
         return Frame(
             index=index,
@@ -176,9 +184,11 @@ class VideoSource:
         taken, self._passengers = self._passengers, []
         return taken
 
-    def _thumbnail(self, picture: VideoFrame, orientation: Orientation) -> NDArray[np.uint8]:
+    def _thumbnail(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        orientation = self._orientation
         stored_width = float(orientation.width * orientation.aspect)
-        shrink = min(1.0, self._thumbnail_side / max(stored_width, orientation.height))
+        long_side = max(stored_width, orientation.height)
+        shrink = min(1.0, (self._thumbnail_side or usual_side(long_side)) / long_side)
         width, height = (max(1, round(side * shrink)) for side in (stored_width, orientation.height))
         small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
         pixels = np.asarray(small.to_ndarray(), np.uint8)
@@ -194,6 +204,10 @@ class VideoSource:
             self.warnings.append(f"{self._corrupt} damaged packets could not be decoded: skipped")
         if announced and self._packets < announced:
             self.warnings.append(f"the file is cut off: it announces {announced} frames, {frames} could be restored")
+
+
+def _shape(picture: VideoFrame) -> tuple[int, int, str]:
+    return picture.width, picture.height, picture.format.name
 
 
 def orientation_of(picture: VideoFrame, aspect: Fraction | None) -> Orientation:

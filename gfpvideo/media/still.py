@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 from gfpvideo.errors import InputError, UnsupportedMediaError
 from gfpvideo.frames import Frame, RestoredFrame, Samples
 from gfpvideo.media.atomic import atomic_target
-from gfpvideo.media.orientation import EXIF_TURNS, Orientation
+from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn, usual_side
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 """Suffixes of files that are taken for photographs."""
@@ -41,7 +41,7 @@ class Picture:
     """Keyword arguments for saving: metadata and, for JPEG, the source's own tables."""
 
 
-def read_picture(path: Path, thumbnail_side: int) -> Picture:
+def read_picture(path: Path, thumbnail_side: int | None) -> Picture:
     """Open a photograph as a film of one frame.
 
     Raises:
@@ -79,7 +79,7 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
             _write_deep(pixels, scratch)
 
 
-def _from_pillow(path: Path, image: Image.Image, thumbnail_side: int) -> Picture:
+def _from_pillow(path: Path, image: Image.Image, thumbnail_side: int | None) -> Picture:
     if getattr(image, "n_frames", 1) > 1:
         raise UnsupportedMediaError(f"{path}: holds {getattr(image, 'n_frames', 1)} pictures; split it first")
     extras = _extras(image)
@@ -141,7 +141,7 @@ def _tiles(image: Image.Image) -> list[Any]:
         return list(fresh.tile)
 
 
-def _from_deep(path: Path, image: Image.Image, thumbnail_side: int) -> Picture:
+def _from_deep(path: Path, image: Image.Image, thumbnail_side: int | None) -> Picture:
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
         raise UnsupportedMediaError(f"{path}: only whole samples of 8 or 16 bits are supported")
@@ -160,9 +160,7 @@ def _swap_red_blue(pixels: NDArray[np.integer]) -> NDArray[np.integer]:
     return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
-def _frame(
-    pixels: NDArray[np.integer], bits: int, turn: tuple[tuple[int, int], tuple[int, int]], thumbnail_side: int
-) -> Frame:
+def _frame(pixels: NDArray[np.integer], bits: int, turn: Turn, thumbnail_side: int | None) -> Frame:
     height, width = pixels.shape[:2]
     colour = (
         pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] >= 3 else pixels.reshape(height, width, -1)[..., :1]
@@ -182,8 +180,11 @@ def _frame(
     )
 
 
-def _thumbnail(colour: NDArray[np.integer], bits: int, orientation: Orientation, long_side: int) -> NDArray[np.uint8]:
-    shrink = min(1.0, long_side / max(colour.shape[:2]))
+def _thumbnail(
+    colour: NDArray[np.integer], bits: int, orientation: Orientation, wanted: int | None
+) -> NDArray[np.uint8]:
+    long_side = max(colour.shape[:2])
+    shrink = min(1.0, (wanted or usual_side(long_side)) / long_side)
     size = (max(1, round(colour.shape[1] * shrink)), max(1, round(colour.shape[0] * shrink)))
     resized = cv2.resize(colour, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     small = (np.asarray(resized, colour.dtype) >> (bits - 8)).astype(np.uint8)

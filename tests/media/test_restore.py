@@ -1,5 +1,6 @@
 """Whole restorations of small films: nothing lost, nothing touched outside the faces."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -257,6 +258,37 @@ def test_a_film_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
     assert not target.exists()
 
 
+@pytest.mark.parametrize("tag", [b"encv", b"zzzz"])
+def test_an_encrypted_or_unknown_codec_is_refused(tag: bytes, film: Path, tmp_path: Path) -> None:
+    """The sample entry of an MP4 names the codec; encrypted films say `encv`."""
+    source = _write_bytes(tmp_path / "film.mp4", film.read_bytes().replace(b"avc1", tag))
+    with pytest.raises((UnsupportedMediaError, CorruptMediaError), match=r"film\.mp4") as caught:
+        gfpvideo.restore(source, tmp_path / "restored.mp4")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_frames_do_not_wait_for_the_garbage_collector(film: Path, tmp_path: Path) -> None:
+    """PyAV's frame and its side data refer to each other: ask every frame for it, and memory grows until a collection.
+
+    With the collector off, decoded frames must still go when the pipeline lets go of them.
+    """
+    most = 0
+
+    def note(progress: Progress) -> None:
+        nonlocal most
+        if progress.restored.frame.index % 20 == 19:
+            most = max(most, sum(isinstance(item, av.VideoFrame) for item in gc.get_objects()))
+
+    gc.collect()
+    gc.disable()
+    try:
+        gfpvideo.restore(film, tmp_path / "restored.mkv", on_frame=note)
+    finally:
+        gc.enable()
+    assert 0 < most < 80
+
+
 def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
     existing = _write_bytes(tmp_path / "existing.mp4", b"precious")
     with pytest.raises(OutputError, match="--overwrite"):
@@ -297,7 +329,7 @@ def test_a_failing_stage_leaves_no_file(film: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_leaves_no_file(film: Path, tmp_path: Path) -> None:
+def test_a_full_or_read_only_disk_leaves_no_file(film: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False).returncode:
@@ -306,6 +338,9 @@ def test_a_full_disk_leaves_no_file(film: Path, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="disk is full"):
             gfpvideo.restore(film, disk / "restored.mkv", LOSSLESS)
         assert list(disk.iterdir()) == []
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(OutputError, match="cannot be written"):
+            gfpvideo.restore(film, disk / "restored.mkv")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
