@@ -48,10 +48,16 @@ def _command(function: Callable[P, int]) -> Callable[P, None]:
 
 
 def _option(name: str, *flags: str) -> Any:
-    """A command-line option for the field ``name`` of the options model, with its help and default."""
+    """A command-line option for the field ``name`` of the options model, with its help and default.
+
+    Values stay text here: the model validates them, with the same message wherever they come from.
+    """
     field = RestoreOptions.model_fields[name]
     default = "" if field.default is None or not isinstance(field.default, str | int | float) else f" [{field.default}]"
-    return typer.Option(*(flags or (f"--{name.replace('_', '-')}",)), help=f"{field.description}{default}")
+    metavar = None if flags else "VALUE"
+    return typer.Option(
+        *(flags or (f"--{name.replace('_', '-')}",)), metavar=metavar, help=f"{field.description}{default}"
+    )
 
 
 @app.callback(invoke_without_command=True)
@@ -75,17 +81,17 @@ def restore(
     engine: Annotated[str | None, _option("engine")] = None,
     device: Annotated[str | None, _option("device")] = None,
     precision: Annotated[str | None, _option("precision")] = None,
-    batch: Annotated[int | None, _option("batch")] = None,
+    batch: Annotated[str | None, _option("batch")] = None,
     detector: Annotated[str | None, _option("detector")] = None,
-    detect_size: Annotated[int | None, _option("detect_size")] = None,
-    min_score: Annotated[float | None, _option("min_score")] = None,
-    min_face: Annotated[float | None, _option("min_face")] = None,
-    lag: Annotated[int | None, _option("lag")] = None,
-    max_gap: Annotated[int | None, _option("max_gap")] = None,
-    strength: Annotated[float | None, _option("strength")] = None,
+    detect_size: Annotated[str | None, _option("detect_size")] = None,
+    min_score: Annotated[str | None, _option("min_score")] = None,
+    min_face: Annotated[str | None, _option("min_face")] = None,
+    lag: Annotated[str | None, _option("lag")] = None,
+    max_gap: Annotated[str | None, _option("max_gap")] = None,
+    strength: Annotated[str | None, _option("strength")] = None,
     color: Annotated[str | None, _option("color")] = None,
     codec: Annotated[str | None, _option("codec")] = None,
-    crf: Annotated[float | None, _option("crf")] = None,
+    crf: Annotated[str | None, _option("crf")] = None,
     preset: Annotated[str | None, _option("preset")] = None,
     encoder_option: Annotated[
         list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")

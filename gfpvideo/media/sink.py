@@ -3,12 +3,14 @@
 import io
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
+import av.logging
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -62,7 +64,8 @@ class Sink:
         accepted = _acceptable(self._streams, FORMATS[suffix])
         for stream in self._streams:
             if stream not in accepted:
-                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out (.mkv holds more)")
+                hint = "" if suffix == ".mkv" else " (.mkv holds more)"
+                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
         self._streams = accepted
         self.source.carry(accepted)
 
@@ -157,12 +160,15 @@ class _Layout:
         self._container.metadata.update(_tags(source.metadata))
         self._container.set_chapters(source.chapters())
         try:
-            self._container.start_encoding()
+            with _ffmpeg_log() as log:
+                self._container.start_encoding()
         except av.error.FFmpegError as error:
             if isinstance(error, OSError):
                 raise
+            reason = log[-1][2].strip() if log else error.strerror
             raise OptionError(
-                f"{target}: {settings.codec} does not work with these options ({error.strerror})"
+                f"{target}: {settings.codec} does not work with this picture or these options ({reason});"
+                " give others, or --codec ffv1"
             ) from error
 
     def carry(self, packets: list[Any]) -> None:
@@ -242,6 +248,18 @@ def _header_works(streams: list[Stream], muxer: str) -> bool:
     except (ValueError, av.error.FFmpegError):
         return False
     return True
+
+
+@contextmanager
+def _ffmpeg_log() -> Iterator[list[Any]]:
+    """FFmpeg's error messages within the block: the last one says more than an error code."""
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as log:
+            yield log
+    finally:
+        av.logging.set_level(before)
 
 
 def _mux_error(target: Path, error: av.error.FFmpegError) -> OutputError:

@@ -26,6 +26,10 @@ from gfpvideo.transfer import PQ_THUMBNAIL
 
 _MAX_SIDE = 16384
 """Widest or highest picture that is decoded: beyond it a header is more likely hostile than true."""
+_TOLERATED_SECONDS = Fraction(1, 5)
+"""Difference between announced and found duration that muxers make all by themselves."""
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+"""How Matroska files tag a stream with its duration."""
 _NO_TURN = ((1, 0), (0, 1))
 
 
@@ -48,6 +52,7 @@ class VideoSource:
         self._passengers: list[Packet] = []
         self._copied: set[int] = set()
         self._packets = 0
+        self._end = self._video_end = Fraction(0)
         self._corrupt = 0
         self.container = _open(path)
         try:
@@ -124,7 +129,16 @@ class VideoSource:
                 self.warnings.append(f"the file is damaged or cut off: reading ended early ({error.strerror})")
                 return
             if packet.size:
+                self._note_end(packet)
                 yield packet
+
+    def _note_end(self, packet: Packet) -> None:
+        if packet.pts is None:
+            return
+        end = (packet.pts + (packet.duration or 0)) * packet.time_base
+        self._end = max(self._end, end)
+        if packet.stream_index == self.stream.index:
+            self._video_end = max(self._video_end, end)
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._demux():
@@ -204,6 +218,18 @@ class VideoSource:
             self.warnings.append(f"{self._corrupt} damaged packets could not be decoded: skipped")
         if announced and self._packets < announced:
             self.warnings.append(f"the file is cut off: it announces {announced} frames, {frames} could be restored")
+        elif (missing := self._missing_seconds()) > _TOLERATED_SECONDS:
+            self.warnings.append(f"the file is cut off: {float(missing):.1f} seconds that it announces are missing")
+
+    def _missing_seconds(self) -> Fraction:
+        """How much earlier the packets end than a Matroska header says; other containers only estimate."""
+        if "matroska" not in self.container.format.name:
+            return Fraction(0)
+        tagged = _DURATION_TAG.fullmatch(self.stream.metadata.get("DURATION", ""))
+        if tagged:
+            hours, minutes, seconds = tagged.groups()
+            return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds) - self._video_end
+        return Fraction(self.container.duration or 0, 1_000_000) - self._end
 
 
 def _shape(picture: VideoFrame) -> tuple[int, int, str]:

@@ -207,6 +207,16 @@ def test_a_truncated_film_is_restored_as_far_as_it_goes(tmp_path: Path) -> None:
     assert len(facts(target).pts) == report.frames
 
 
+def test_a_truncated_matroska_film_is_told_by_its_header(tape: Path, tmp_path: Path) -> None:
+    """Matroska counts no frames; a subtitle that lasts to the end must not hide that the pictures stop early."""
+    data = tape.read_bytes()
+    source = _write_bytes(tmp_path / "cut.mkv", data[: len(data) * 6 // 10])
+    report = gfpvideo.restore(source, tmp_path / "restored.mkv")
+    assert report.exit_code == 1
+    assert any("cut off" in warning and "seconds" in warning for warning in report.warnings)
+    assert 40 < report.frames < 80
+
+
 def _write_bytes(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
