@@ -127,6 +127,7 @@ class ConvLayer(nn.Sequential):
         *,
         downsample: bool = False,
         activate: bool = True,
+        bias: bool = False,
         bilinear: bool = False,
     ) -> None:
         layers: list[nn.Module] = []
@@ -136,7 +137,7 @@ class ConvLayer(nn.Sequential):
         elif downsample:
             layers.append(Blur((1 + kernel // 2, 1 + kernel // 2)))
             stride, padding = 2, 0
-        layers.append(EqualConv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=False))
+        layers.append(EqualConv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=bias))
         if activate:
             layers.append(BiasedLeakyReLU(out_channels))
         super().__init__(*layers)

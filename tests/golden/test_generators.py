@@ -1,56 +1,20 @@
 """The networks compute what the published ones do."""
 
-import json
-import zlib
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig, Variant
 from gfpvideo.generator.loading import build
+from golden_reference import INDEX, input_of, like_stored, random_of, state_of, stored_outputs
 
-REFERENCE = Path(__file__).parent / "reference"
-INDEX: dict[str, Any] = json.loads((REFERENCE / "index.json").read_text())
-SMALL = [name for name in INDEX if "512" not in name]
-LARGE = [name for name in INDEX if "512" in name]
-
-
-def _random(name: str, shape: list[int]) -> NDArray[np.float32]:
-    generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    return generator.standard_normal(shape, dtype=np.float32)
-
-
-def weight_of(key: str, shape: list[int]) -> torch.Tensor:
-    """The tensor that stands for ``key`` in the reference networks."""
-    value = _random(key, shape)
-    if key.endswith("modulation.bias"):
-        value = 1 + 0.1 * value
-    elif ".noises." not in key:
-        fan_in = np.prod(shape[-3:]) if len(shape) >= 4 else np.prod(shape[1:]) if len(shape) >= 2 else 100
-        value = value / np.sqrt(fan_in)
-    return torch.from_numpy(value.astype(np.float32))
-
-
-def state_of(name: str) -> dict[str, torch.Tensor]:
-    return {key: weight_of(key, shape) for key, shape in INDEX[name]["state_dict"].items()}
-
-
-def input_of(name: str) -> torch.Tensor:
-    entry = INDEX[name]
-    return torch.from_numpy(np.clip(0.5 * _random(entry["input"], entry["input_shape"]), -1, 1))
+SMALL = [name for name in INDEX if name.startswith("gfpgan") and "512" not in name]
+LARGE = [name for name in INDEX if name.startswith("gfpgan") and "512" in name]
 
 
 def network_of(name: str) -> Gfpgan:
     variant: Variant | None = "bilinear" if "bilinear" in name else None
     return build(state_of(name), variant, name=name)
-
-
-def _like_stored(picture: NDArray[np.float32], stored: NDArray[np.float32]) -> NDArray[np.float32]:
-    return picture if picture.shape == stored.shape else picture[..., ::4, ::4]
 
 
 def check_against_reference(name: str) -> None:
@@ -59,13 +23,13 @@ def check_against_reference(name: str) -> None:
         encoded = network.encode(input_of(name))
         picture = network(input_of(name)).numpy()
         pyramid = [level.numpy() for level in network.pyramid(encoded)]
-    stored = np.load(REFERENCE / f"{name}.npz")
-    difference = np.abs(_like_stored(picture, stored["image"]) - stored["image"]).max()
+    stored = stored_outputs(name)
+    difference = np.abs(like_stored(picture, stored["image"]) - stored["image"]).max()
     assert difference < 1e-4 * INDEX[name]["std"]
     assert [level.shape[-1] for level in pyramid] == [2**i for i in range(3, network.config.levels + 1)]
     for level in pyramid:
         expected = stored[f"rgb_{level.shape[-1]}"]
-        assert np.abs(_like_stored(level, expected) - expected).max() < 1e-4 * expected.std()
+        assert np.abs(like_stored(level, expected) - expected).max() < 1e-4 * expected.std()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -103,7 +67,7 @@ def test_a_batch_equals_single_crops(variant: Variant) -> None:
     """
     torch.manual_seed(4)
     network = Gfpgan(GfpganConfig(variant, size=128, style_dim=64, channel_multiplier=1, narrow=0.25)).eval()
-    crops = torch.from_numpy(np.clip(0.5 * _random("batch", [8, 3, 128, 128]), -1, 1))
+    crops = torch.from_numpy(np.clip(0.5 * random_of("batch", [8, 3, 128, 128]), -1, 1))
     with torch.inference_mode():
         together = network(crops)
         alone = torch.cat([network(crop[None]) for crop in crops])

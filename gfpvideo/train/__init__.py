@@ -1,0 +1,1 @@
+"""Training GFP-GAN: degradation, losses, discriminators, loop."""
