@@ -221,6 +221,50 @@ def weights_path(weights_dir: WeightsDir = None) -> int:
     return 0
 
 
+train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+
+@train_app.command("run")
+@_command
+def train_run(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of checkpoints, logs and sample sheets.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
+) -> int:
+    """Train a network; Ctrl-C saves a checkpoint, which `restore --model` takes as well."""
+    _need_training()
+    from gfpvideo.train.monitor import train_with_monitor
+    from gfpvideo.train.options import TrainOptions
+
+    typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
+    return 0
+
+
+@train_app.command("preview")
+@_command
+def train_preview(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG.")],
+    count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many faces to show.")] = 8,
+) -> int:
+    """Write a picture of faces as the network will see them, above the same faces clean."""
+    _need_training()
+    from gfpvideo.train.monitor import write_preview
+    from gfpvideo.train.options import TrainOptions
+
+    write_preview(TrainOptions.read(options), output, count)
+    return 0
+
+
+def _need_training() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("accelerate", "tensorboard") if find_spec(name) is None]
+    if missing:
+        raise OptionError(f'training needs {", ".join(missing)}; get it with: pip install "gfpvideo[train]"')
+
+
 def main() -> None:
     """Entry point of the ``gfpvideo`` command."""
     app()

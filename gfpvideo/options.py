@@ -68,10 +68,11 @@ class RestoreOptions(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise OptionError(_one_line(error)) from None
+            raise OptionError(one_line(error)) from None
 
 
-def _one_line(error: ValidationError) -> str:
+def one_line(error: ValidationError) -> str:
+    """Every wrong option of a validation, in one line."""
     problems = []
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"]).replace("_", "-")

@@ -80,7 +80,7 @@ class StyleConv(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         out = self.modulated_conv(x, style) * math.sqrt(2.0)
-        return F.leaky_relu(out + self.weight * noise + self.bias, SLOPE)
+        return F.leaky_relu(out + (self.weight * noise + self.bias).to(out.dtype), SLOPE)
 
 
 class ToRGB(nn.Module):
@@ -93,7 +93,8 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
-        out = self.modulated_conv(x, style) + self.bias
+        out = self.modulated_conv(x, style)
+        out = out + self.bias.to(out.dtype)
         if skip is None:
             return out
         return out + (resize_bilinear(skip, 2.0) if self.upsample else skip)

@@ -65,7 +65,7 @@ class BiasedLeakyReLU(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x + self.bias[None, :, None, None], SLOPE) * math.sqrt(2.0)
+        return F.leaky_relu(x + self.bias[None, :, None, None].to(x.dtype), SLOPE) * math.sqrt(2.0)
 
 
 class ScaledLeakyReLU(nn.Module):
@@ -233,7 +233,8 @@ class StyleConv(nn.Module):
         self.activate = BiasedLeakyReLU(out_channels)
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        return self.activate(self.modulated_conv(x, style) + self.weight * noise)
+        out = self.modulated_conv(x, style)
+        return self.activate(out + (self.weight * noise).to(out.dtype))
 
 
 class ToRGB(nn.Module):
@@ -250,7 +251,8 @@ class ToRGB(nn.Module):
             self.enlarge = Bilinear(2.0) if bilinear else Blur((2, 1), gain=4.0, upsample=True)
 
     def forward(self, x: Tensor, style: Tensor, skip: Tensor | None = None) -> Tensor:
-        out = self.modulated_conv(x, style) + self.bias
+        out = self.modulated_conv(x, style)
+        out = out + self.bias.to(out.dtype)
         return out if skip is None else out + self.enlarge(skip)
 
 

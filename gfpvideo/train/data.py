@@ -1,0 +1,115 @@
+"""Aligned faces from a folder, aged afresh every time one is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from gfpvideo.color import FloatImage
+from gfpvideo.errors import InputError
+from gfpvideo.faces.align import template
+from gfpvideo.train.degrade import Degradation, degrade
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
+_ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
+"""Standard deviations of rotation (degrees), scale and shift (shares of the side): what alignment gets wrong."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Aligned faces in memory."""
+
+    pictures: list[NDArray[np.uint8]]
+    """(S, S, 3) RGB."""
+    skipped: int
+    """Files that could not be read."""
+
+
+def load_faces(folder: Path, size: int, numbers: range | None = None) -> Faces:
+    """Read aligned faces, shrunk to ``size``; files whose number is not in ``numbers`` are left out.
+
+    Raises:
+        InputError: if there is not one readable picture.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if numbers is not None:
+        paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
+    read = [_read(path, size) for path in paths]
+    pictures = [picture for picture in read if picture is not None]
+    if not pictures:
+        raise InputError(f"{folder}: holds no readable aligned faces")
+    return Faces(pictures, len(read) - len(pictures))
+
+
+def _read(path: Path, size: int) -> NDArray[np.uint8] | None:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        return None
+    shrunk = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.asarray(shrunk, np.uint8)[..., ::-1])
+
+
+class AgedFaces(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Pairs of an aged and a clean face, and where the components are.
+
+    Item ``i`` depends on ``(seed, i)`` alone, so that a resumed or distributed training sees the same pictures.
+    """
+
+    def __init__(self, pictures: Sequence[NDArray[np.uint8]], settings: Degradation, *, seed: int, length: int) -> None:
+        """Draw ``length`` items from ``pictures``."""
+        self._pictures = pictures
+        self._settings = settings
+        self._seed = seed
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Aged and clean face, (3, S, S) in [-1, 1], and boxes of left eye, right eye and mouth, (3, 4) pixels."""
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        random = np.random.default_rng((self._seed, index))
+        picture = self._pictures[int(random.integers(len(self._pictures)))]
+        clean = picture.astype(np.float32) / np.float32(255)
+        clean, affine = jittered(clean, random)
+        aged, target = degrade(clean, self._settings, random)
+        return _tensor(aged), _tensor(target), torch.from_numpy(component_boxes(affine, len(picture)))
+
+
+def jittered(picture: FloatImage, random: np.random.Generator) -> tuple[FloatImage, NDArray[np.float64]]:
+    """Mirror, turn, scale and shift a face a little, and the (2, 3) map that did it."""
+    size = len(picture)
+    angle, scale = np.radians(random.normal(0, _ROTATION)), np.exp(random.normal(0, _SCALE))
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    centre = (size - 1) / 2
+    linear = np.array([[cos, -sin], [sin, cos]])
+    if random.random() < 0.5:
+        linear = linear @ np.diag([-1.0, 1.0])
+    shift = centre - linear @ [centre, centre] + random.normal(0, _SHIFT * size, 2)
+    affine = np.column_stack([linear, shift])
+    warped = cv2.warpAffine(picture, affine, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.clip(np.asarray(warped, np.float32), 0.0, 1.0), affine
+
+
+def component_boxes(affine: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+    """(3, 4) boxes (left, top, right, bottom) of left eye, right eye and mouth: 80, 80 and 120 pixels of 512.
+
+    ``affine`` is what :func:`jittered` did to the template; mirroring swaps the eyes.
+    """
+    points = template(size) @ affine[:, :2].T + affine[:, 2]
+    centres = np.stack([points[0], points[1], points[3:].mean(axis=0)])
+    if np.linalg.det(affine[:, :2]) < 0:
+        centres = centres[[1, 0, 2]]
+    half = np.array([[40.0], [40.0], [60.0]]) * size / 512
+    return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
+
+
+def _tensor(picture: FloatImage) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))) * 2 - 1

@@ -1,0 +1,389 @@
+"""GFP-GAN's training, from top to bottom.
+
+Everything random depends on the seed and the step alone, so a resumed training goes on exactly where it stopped.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from torchvision.ops import roi_align
+
+from gfpvideo.errors import WeightsError
+from gfpvideo.generator.gfpgan import Gfpgan
+from gfpvideo.generator.loading import read_state_dict
+from gfpvideo.generator.manifest import installed
+from gfpvideo.train import losses
+from gfpvideo.train.data import AgedFaces, load_faces
+from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
+from gfpvideo.train.features import feature_extractor
+from gfpvideo.train.identity import ArcFace, grey_faces
+from gfpvideo.train.options import TrainOptions
+
+Batch = tuple[Tensor, Tensor, Tensor]
+Scalars = dict[str, float]
+
+CHECKPOINT = "checkpoint.pth"
+_COMPONENTS = {"left_eye": 80, "right_eye": 80, "mouth": 120}
+"""Sides of the cut-out components at 512 pixels."""
+_BETAS = (0.0, 0.99)
+"""Adam's decay rates; the first is 0 as in StyleGAN2, momentum unsettles the two-player game."""
+
+
+@dataclass
+class Training:
+    """What changes while a network is trained."""
+
+    generator: nn.Module
+    average: Gfpgan
+    discriminators: nn.ModuleDict
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer | None
+    step: int = 0
+
+
+def train(
+    options: TrainOptions,
+    folder: Path,
+    *,
+    resume: bool = False,
+    stop_at: int | None = None,
+    report: Callable[[int, Scalars], None] | None = None,
+    sheet: Callable[[int, Batch, Tensor], None] | None = None,
+) -> Path:
+    """Train a network.
+
+    Args:
+        options: what to train, on what, and how.
+        folder: where checkpoints are written; made if need be.
+        resume: go on with the folder's checkpoint.
+        stop_at: step to stop at before the schedule's end (with a checkpoint).
+        report: called with the step and its losses.
+        sheet: called every so often with the step, a batch and what the averaged network makes of it.
+
+    Returns:
+        Path of the last checkpoint. It is a model file: `gfpvideo restore --model` takes it.
+
+    Raises:
+        GfpvideoError: if data, weights or options are missing or wrong.
+    """
+    torch.manual_seed(options.schedule.seed)
+    accelerator = Accelerator(mixed_precision=options.schedule.precision)
+    training = _prepared(_new_training(options), accelerator)
+    path = folder / CHECKPOINT
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        _load(training, path, accelerator)
+    critics = _critics(options, accelerator.device)
+    last = min(options.schedule.steps, stop_at or options.schedule.steps)
+    saved = time.monotonic()
+    try:
+        for batch in _batches(options, accelerator, training.step, last):
+            scalars = _step(training, batch, options, accelerator, critics)
+            training.step += 1
+            if report is not None:
+                report(training.step, scalars)
+            if sheet is not None and training.step % options.schedule.sheet_steps == 0:
+                with torch.no_grad():
+                    sheet(training.step, batch, training.average(batch[0]))
+            if time.monotonic() - saved > 60 * options.schedule.checkpoint_minutes:
+                _save(training, path, accelerator)
+                saved = time.monotonic()
+    finally:  # an interrupt keeps what was learnt
+        _save(training, path, accelerator)
+    return path
+
+
+def _step(
+    training: Training, batch: Batch, options: TrainOptions, accelerator: Accelerator, critics: "_Critics"
+) -> Scalars:
+    """One step of the generator, then one of the discriminators."""
+    aged, clean, boxes = batch
+    _set_rates(training, options)
+    with accelerator.autocast():
+        restored, pyramid = training.generator(aged)
+        terms = generator_losses(restored, pyramid, clean, boxes, training, options, critics)
+    accelerator.backward(torch.stack(list(terms.values())).sum())
+    if options.schedule.clip is not None:
+        accelerator.clip_grad_norm_(training.generator.parameters(), options.schedule.clip)
+    training.generator_optimizer.step()
+    training.generator_optimizer.zero_grad()
+    _update_average(training, accelerator, options.schedule.average)
+    scalars = {name: float(term.detach()) for name, term in terms.items()}
+    if training.discriminator_optimizer is None:
+        return scalars
+    return scalars | _discriminator_step(training, restored.detach(), clean, boxes, options, accelerator)
+
+
+def generator_losses(
+    restored: Tensor,
+    pyramid: list[Tensor],
+    clean: Tensor,
+    boxes: Tensor,
+    training: Training,
+    options: TrainOptions,
+    critics: "_Critics",
+) -> dict[str, Tensor]:
+    """The weighted terms of equation 9, by name."""
+    weights, discriminators = options.losses, training.discriminators
+    terms = {"l1": weights.l1 * losses.reconstruction(restored, clean)}
+    if weights.pyramid and training.step < weights.pyramid_steps:
+        terms["pyramid"] = weights.pyramid * losses.pyramid(pyramid, clean)
+    if critics.features is not None:
+        seen = (critics.features(picture) for picture in (restored, clean))
+        terms["perceptual"] = weights.perceptual * losses.perceptual(*seen)
+    if critics.identity is not None:
+        embeddings = (critics.identity(grey_faces(picture)) for picture in (restored, clean))
+        terms["identity"] = weights.identity * losses.identity(*embeddings)
+    if "face" in discriminators:
+        scores = _frozen(discriminators["face"], restored)
+        terms["adversarial"] = weights.adversarial * losses.generator_adversarial(scores)
+    for name in _COMPONENTS:
+        if name in discriminators:
+            terms |= _component_terms(name, discriminators[name], restored, clean, boxes, options)
+    return terms
+
+
+def _component_terms(
+    name: str, discriminator: nn.Module, restored: Tensor, clean: Tensor, boxes: Tensor, options: TrainOptions
+) -> dict[str, Tensor]:
+    """Adversarial and feature loss of one component (equation 7)."""
+    weights = options.losses
+    scores, features = _frozen(discriminator, component(restored, boxes, name))
+    terms = {name: weights.component * losses.generator_adversarial(scores)}
+    if weights.component_features != "none":
+        with torch.no_grad():
+            _, wanted = discriminator(component(clean, boxes, name))
+        compare = losses.feature_style if weights.component_features == "style" else losses.feature_matching
+        terms[f"{name}_features"] = weights.component_style * compare(features, wanted)
+    return terms
+
+
+def _discriminator_step(
+    training: Training, restored: Tensor, clean: Tensor, boxes: Tensor, options: TrainOptions, accelerator: Accelerator
+) -> Scalars:
+    """Teach the discriminators to tell restored from clean; every so often with the gradient penalty (lazy R1)."""
+    optimizer, weights = training.discriminator_optimizer, options.losses
+    assert optimizer is not None
+    terms: dict[str, Tensor] = {}
+    with accelerator.autocast():
+        for name, discriminator in training.discriminators.items():
+            if name == "face":
+                real, fake = discriminator(clean), discriminator(restored)
+            else:
+                real, _ = discriminator(component(clean, boxes, name))
+                fake, _ = discriminator(component(restored, boxes, name))
+            terms[f"{name}_discriminator"] = losses.discriminator_adversarial(real, fake)
+    if "face" in training.discriminators and training.step % weights.gradient_penalty_every == 0:
+        real = clean.detach().requires_grad_(True)
+        penalty = losses.gradient_penalty(training.discriminators["face"](real), real)
+        terms["penalty"] = weights.gradient_penalty / 2 * weights.gradient_penalty_every * penalty
+    accelerator.backward(torch.stack([term.float() for term in terms.values()]).sum())
+    optimizer.step()
+    optimizer.zero_grad()
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def component(pictures: Tensor, boxes: Tensor, name: str) -> Tensor:
+    """Cut a facial component out of (B, 3, S, S) pictures by ROI align; ``boxes`` is (B, 3, 4) in pixels."""
+    index = list(_COMPONENTS).index(name)
+    side = _COMPONENTS[name] * pictures.shape[-1] // 512
+    numbers = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None]
+    regions = torch.cat([numbers, boxes[:, index]], dim=1)
+    return roi_align(pictures.float(), regions, (side, side), aligned=True)
+
+
+def _frozen(discriminator: nn.Module, pictures: Tensor) -> Any:
+    """Judge ``pictures`` without collecting gradients for the judge."""
+    discriminator.requires_grad_(False)
+    judged = discriminator(pictures)
+    discriminator.requires_grad_(True)
+    return judged
+
+
+class _Trainee(nn.Module):
+    """The generator as the loop calls it: the restored picture and the pyramid in one pass."""
+
+    def __init__(self, network: Gfpgan) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        encoded = self.network.encode(x)
+        return self.network.stylegan_decoder(*encoded[:3]), self.network.pyramid(encoded)
+
+
+@dataclass(frozen=True)
+class _Critics:
+    """Fixed networks that losses look through."""
+
+    features: nn.Module | None
+    identity: nn.Module | None
+
+
+def _critics(options: TrainOptions, device: torch.device) -> _Critics:
+    features = feature_extractor(options.losses.features).to(device) if options.losses.perceptual else None
+    if features is not None:
+        _channels_last(features)
+    if not options.losses.identity:
+        return _Critics(features, None)
+    network = ArcFace()
+    path = options.losses.identity_weights or installed("arcface-resnet18")
+    state = {key.removeprefix("module."): value for key, value in read_state_dict(path).items()}
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: not the weights of ArcFace (ResNet-18)") from error
+    return _Critics(features, network.to(device).eval().requires_grad_(False))
+
+
+def _new_training(options: TrainOptions) -> Training:
+    network = Gfpgan(options.network)
+    if options.start is not None:
+        start_from(network, read_state_dict(options.start))
+    discriminators = nn.ModuleDict()
+    if options.losses.adversarial:
+        width = options.discriminator
+        discriminators["face"] = StyleGAN2Discriminator(
+            options.network.size, channel_multiplier=width.channel_multiplier, narrow=width.narrow
+        )
+    if options.losses.component:
+        discriminators.update({name: ComponentDiscriminator() for name in _COMPONENTS})
+    rate = options.schedule.learning_rate
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=_BETAS)
+    other = torch.optim.Adam(discriminators.parameters(), lr=rate, betas=_BETAS) if len(discriminators) else None
+    average = deepcopy(network).eval().requires_grad_(False)
+    return Training(_Trainee(network), average, discriminators, optimizer, other)
+
+
+def start_from(network: Gfpgan, state: dict[str, Tensor]) -> list[str]:
+    """Load the weights that fit by name and shape; a smaller network's are those of the scales that both share.
+
+    Features are counted from the coarsest scale in the prior and from the finest in the U-Net's encoder, so the
+    encoder's weights of a smaller network move up by the difference in levels.
+
+    Returns:
+        The names that stay as they were.
+    """
+    own = network.state_dict()
+    downs = {key.split(".")[1] for key in state if key.startswith("conv_body_down.")}
+    shift = len(network.conv_body_down) - len(downs)
+    renamed = {_moved_down_block(key, shift): value for key, value in state.items()}
+    fitting = {key: value for key, value in renamed.items() if key in own and own[key].shape == value.shape}
+    network.load_state_dict(own | fitting)
+    return sorted(own.keys() - fitting.keys())
+
+
+def _moved_down_block(key: str, shift: int) -> str:
+    parts = key.split(".")
+    if parts[0] != "conv_body_down":
+        return key
+    return ".".join([parts[0], str(int(parts[1]) + shift), *parts[2:]])
+
+
+def _prepared(training: Training, accelerator: Accelerator) -> Training:
+    """Everything on its device, split among processes, convolutions with their channels last."""
+    for network in (training.generator, training.discriminators):
+        _channels_last(network)
+    training.generator, training.generator_optimizer = accelerator.prepare(
+        training.generator, training.generator_optimizer
+    )
+    training.average.to(accelerator.device)
+    for name in list(training.discriminators):
+        training.discriminators[name] = accelerator.prepare(training.discriminators[name])
+    if training.discriminator_optimizer is not None:
+        training.discriminator_optimizer = accelerator.prepare(training.discriminator_optimizer)
+    return training
+
+
+def _channels_last(network: nn.Module) -> None:
+    """Lay convolution weights out as processors like them: a step is a third faster on a CPU."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+
+
+def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: int) -> Iterator[Batch]:
+    """The batches of steps ``first`` to ``last``; each process gets its share of every batch."""
+    schedule, world = options.schedule, accelerator.num_processes
+    if schedule.batch % world:
+        raise ValueError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
+    faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
+    data = AgedFaces(faces.pictures, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
+    share = schedule.batch // world
+    offset = accelerator.process_index * share
+    wanted = [step * schedule.batch + offset + item for step in range(first, last) for item in range(share)]
+    loader = DataLoader(Subset(data, wanted), share, num_workers=options.data.workers)
+    for aged, clean, boxes in loader:
+        aged, clean = (pictures.to(accelerator.device, memory_format=torch.channels_last) for pictures in (aged, clean))
+        yield aged, clean, boxes.to(accelerator.device)
+
+
+def _set_rates(training: Training, options: TrainOptions) -> None:
+    schedule = options.schedule
+    if schedule.cosine:
+        factor = 0.5 * (1 + math.cos(math.pi * training.step / schedule.steps))
+    else:
+        factor = 0.5 ** sum(training.step >= step for step in schedule.halve_at)
+    for group in training.generator_optimizer.param_groups:
+        group["lr"] = schedule.learning_rate * factor
+    if training.discriminator_optimizer is not None:
+        for group in training.discriminator_optimizer.param_groups:
+            group["lr"] = (schedule.discriminator_rate or schedule.learning_rate) * factor
+
+
+@torch.no_grad()
+def _update_average(training: Training, accelerator: Accelerator, decay: float) -> None:
+    network = accelerator.unwrap_model(training.generator).network
+    decay = min(decay, (1 + training.step) / (10 + training.step))
+    for kept, new in zip(training.average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
+def _save(training: Training, path: Path, accelerator: Accelerator) -> None:
+    """Write everything to a temporary file and rename it."""
+    if not accelerator.is_main_process:
+        return
+    content = {
+        "params_ema": training.average.state_dict(),
+        "params": accelerator.unwrap_model(training.generator).network.state_dict(),
+        "discriminators": {
+            name: accelerator.unwrap_model(module).state_dict() for name, module in training.discriminators.items()
+        },
+        "generator_optimizer": training.generator_optimizer.state_dict(),
+        "discriminator_optimizer": training.discriminator_optimizer and training.discriminator_optimizer.state_dict(),
+        "step": training.step,
+    }
+    scratch = path.with_suffix(".partial")
+    torch.save(content, scratch)
+    scratch.replace(path)
+
+
+def _load(training: Training, path: Path, accelerator: Accelerator) -> None:
+    """Take up a checkpoint.
+
+    Raises:
+        WeightsError: if there is none, or it does not fit the options.
+    """
+    try:
+        content = torch.load(path, map_location=accelerator.device, weights_only=True)
+        training.average.load_state_dict(content["params_ema"])
+        accelerator.unwrap_model(training.generator).network.load_state_dict(content["params"])
+        for name, module in training.discriminators.items():
+            accelerator.unwrap_model(module).load_state_dict(content["discriminators"][name])
+        training.generator_optimizer.load_state_dict(content["generator_optimizer"])
+        if training.discriminator_optimizer is not None:
+            training.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no checkpoint to resume from") from None
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: the checkpoint does not fit these options") from error
+    training.step = content["step"]

@@ -1,0 +1,70 @@
+"""Watch a training: a progress bar, TensorBoard scalars, sample sheets, and a preview of what it will see."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from gfpvideo.errors import OutputError
+from gfpvideo.train.data import AgedFaces, load_faces
+from gfpvideo.train.loop import Batch, Scalars, train
+from gfpvideo.train.options import TrainOptions
+
+_SHOW_EVERY = 20
+"""Steps between two entries of the log; the entry is their mean."""
+
+
+def train_with_monitor(options: TrainOptions, folder: Path, *, resume: bool) -> Path:
+    """Train, with a bar on the terminal and TensorBoard files and sample sheets in ``folder``; see :func:`train`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sums: Scalars = {}
+    with SummaryWriter(str(folder / "log")) as log, tqdm(total=options.schedule.steps, unit="step") as bar:
+
+        def report(step: int, scalars: Scalars) -> None:
+            bar.update(step - bar.n)
+            for name, value in scalars.items():
+                sums[name] = sums.get(name, 0.0) + value / _SHOW_EVERY
+            if step % _SHOW_EVERY == 0:
+                for name, value in sums.items():
+                    log.add_scalar(name, value, step)
+                bar.set_postfix({name: f"{sums[name]:.3f}" for name in ("l1", "perceptual") if name in sums})
+                sums.clear()
+
+        def sheet(step: int, batch: Batch, restored: Tensor) -> None:
+            rows = (batch[0], restored.clamp(-1, 1), batch[1])
+            _write(folder / f"sheet-{step:07d}.png", _sheet([row.float().cpu() for row in rows]))
+
+        return train(options, folder, resume=resume, report=report, sheet=sheet)
+
+
+def write_preview(options: TrainOptions, target: Path, count: int) -> None:
+    """Write ``count`` aged faces in a row above the same faces clean.
+
+    Raises:
+        InputError: if there are no faces.
+        OutputError: if the picture cannot be written.
+    """
+    faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
+    data = AgedFaces(faces.pictures, options.degradation, seed=options.schedule.seed, length=count)
+    pairs = [data[index][:2] for index in range(count)]
+    _write(target, _sheet([torch.stack([pair[row] for pair in pairs]) for row in (0, 1)]))
+
+
+def _sheet(rows: list[Tensor]) -> np.ndarray:
+    """A BGR picture of rows of faces, each (B, 3, S, S) in [-1, 1]."""
+    lines = [torch.cat(list(row), dim=2) for row in rows]
+    picture = (torch.cat(lines, dim=1) + 1) * 127.5
+    return picture.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
+    try:
+        written = cv2.imwrite(str(path), picture)
+    except cv2.error:
+        written = False
+    if not written:
+        raise OutputError(f"{path}: the picture cannot be written; give a .png in a folder that exists")

@@ -1,0 +1,108 @@
+"""The options of a training, read from a TOML file."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gfpvideo.errors import OptionError
+from gfpvideo.generator.gfpgan import GfpganConfig
+from gfpvideo.options import one_line
+from gfpvideo.train.degrade import Degradation
+from gfpvideo.train.features import FeatureName
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Data(_Table):
+    """Where the faces are."""
+
+    folder: Path
+    first: int | None = Field(default=None, description="First number of the file names that are used.")
+    last: int | None = Field(default=None, description="Last number of the file names that are used.")
+    workers: int = Field(default=1, ge=0)
+
+    @property
+    def numbers(self) -> range | None:
+        """The file names that are used, as numbers; ``None`` for all."""
+        return None if self.first is None or self.last is None else range(self.first, self.last + 1)
+
+
+class Losses(_Table):
+    """Weights of the losses, by default the paper's (section 4.1); 0 switches one off, as the ablations do."""
+
+    l1: float = 0.1
+    perceptual: float = 1.0
+    features: FeatureName = "vgg19"
+    pyramid: float = 1.0
+    pyramid_steps: int = Field(default=50_000, description="Steps after which the pyramid loss ends.")
+    adversarial: float = 0.1
+    gradient_penalty: float = 10.0
+    gradient_penalty_every: int = Field(default=16, ge=1)
+    component: float = 1.0
+    component_style: float = 200.0
+    component_features: Literal["none", "matching", "style"] = "style"
+    identity: float = 10.0
+    identity_weights: Path | None = Field(default=None, description="File of ArcFace; by default the installed one.")
+
+
+class Schedule(_Table):
+    """How long and how fast."""
+
+    steps: int = Field(default=800_000, ge=1)
+    batch: int = Field(default=12, ge=1)
+    learning_rate: float = 2e-3
+    discriminator_rate: float | None = Field(default=None, description="By default that of the generator.")
+    halve_at: tuple[int, ...] = (700_000, 750_000)
+    cosine: bool = Field(default=False, description="Let the rate fall to nothing along a cosine.")
+    clip: float | None = Field(default=None, description="Largest norm of a generator's gradient.")
+    average: float = Field(default=0.999, description="Decay of the averaged weights.")
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    checkpoint_minutes: float = 10.0
+    sheet_steps: int = Field(default=1000, ge=1, description="Steps between two sample sheets.")
+    seed: int = 0
+
+
+class Discriminator(_Table):
+    """Width of the discriminator of whole faces."""
+
+    channel_multiplier: float = 1.0
+    narrow: float = 1.0
+
+
+class TrainOptions(_Table):
+    """Everything that fixes a training."""
+
+    data: Data
+    network: GfpganConfig = GfpganConfig()
+    start: Path | None = Field(default=None, description="Model file whose weights are the start.")
+    degradation: Degradation = Degradation()
+    losses: Losses = Losses()
+    discriminator: Discriminator = Discriminator()
+    schedule: Schedule = Schedule()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a TOML file.
+
+        Raises:
+            OptionError: if it is missing, no TOML, or holds an unknown key or a wrong value.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise OptionError(f"{path}: no such options file") from None
+        except tomllib.TOMLDecodeError as error:
+            raise OptionError(f"{path}: not a TOML file: {error}") from None
+        return cls.parse(values, path)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], path: Path) -> Self:
+        """Validate ``values``, read from ``path``."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise OptionError(f"{path}: {one_line(error)}") from None

@@ -1,0 +1,267 @@
+"""The loop: resumes exactly, learns, shares its work, and writes models that restore takes."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+import gfpvideo
+from gfpvideo.errors import OptionError, WeightsError
+from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+from gfpvideo.generator.loading import build, read_state_dict
+from gfpvideo.train import loop
+from gfpvideo.train.data import AgedFaces, load_faces
+from gfpvideo.train.degrade import Degradation
+from gfpvideo.train.loop import Batch, component, start_from, train
+from gfpvideo.train.options import Losses, Schedule, TrainOptions
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = GfpganConfig(size=32, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2)
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Eight different pictures of one face."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for number in range(8):
+        picture = skimage.data.astronaut()[:256, 96 + 4 * number : 352 + 4 * number, ::-1]
+        assert cv2.imwrite(str(folder / f"{number}.png"), np.roll(picture, number, axis=2))
+    return folder
+
+
+def options_for(faces: Path, **schedule: Any) -> TrainOptions:
+    """Every loss that works offline, on the smallest network."""
+    values: dict[str, Any] = {
+        "data": {"folder": faces, "workers": 0},
+        "network": TINY,
+        "degradation": Degradation(film=0.3, tape=0.3),
+        "losses": {"features": "efficientnet-lite0", "identity": 0.0, "gradient_penalty_every": 2},
+        "discriminator": {"narrow": 1 / 32},
+        "schedule": {"steps": 6, "batch": 2, "sheet_steps": 3, **schedule},
+    }
+    return TrainOptions.parse(values, Path("test.toml"))
+
+
+def weights_of(path: Path) -> dict[str, Any]:
+    return torch.load(path, weights_only=True)
+
+
+def test_a_resumed_training_is_bit_exact(faces: Path, tmp_path: Path) -> None:
+    options = options_for(faces)
+    whole = weights_of(train(options, tmp_path / "whole"))
+    first = train(options, tmp_path / "parts", stop_at=3)
+    assert weights_of(first)["step"] == 3
+    parts = weights_of(train(options, tmp_path / "parts", resume=True))
+    assert parts["step"] == whole["step"] == 6
+    for group in ("params_ema", "params"):
+        assert all(torch.equal(whole[group][key], parts[group][key]) for key in whole[group])
+    assert whole["discriminators"].keys() == {"face", "left_eye", "right_eye", "mouth"}
+    for name, state in whole["discriminators"].items():
+        assert all(torch.equal(state[key], parts["discriminators"][name][key]) for key in state)
+    start = Gfpgan(TINY).state_dict()
+    assert any(not torch.equal(whole["params"][key], start[key]) for key in start)
+
+
+def test_an_interrupt_keeps_what_was_learnt(faces: Path, tmp_path: Path) -> None:
+    def interrupt(step: int, _: dict[str, float]) -> None:
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(options_for(faces), tmp_path / "run", report=interrupt)
+    assert weights_of(tmp_path / "run" / "checkpoint.pth")["step"] == 2
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_losses_and_sheets_are_reported(faces: Path, tmp_path: Path) -> None:
+    scalars: dict[int, dict[str, float]] = {}
+    sheets: list[tuple[int, torch.Size]] = []
+
+    def sheet(step: int, batch: Batch, restored: torch.Tensor) -> None:
+        sheets.append((step, restored.shape))
+
+    train(options_for(faces), tmp_path / "run", report=scalars.__setitem__, sheet=sheet)
+    assert list(scalars) == [1, 2, 3, 4, 5, 6]
+    expected = {"l1", "pyramid", "perceptual", "adversarial", "mouth", "mouth_features", "face_discriminator"}
+    assert expected <= scalars[2].keys()
+    assert [step for step in scalars if "penalty" in scalars[step]] == [2, 4, 6] or [1, 3, 5]
+    assert all(np.isfinite(value) for step in scalars.values() for value in step.values())
+    assert sheets == [(3, torch.Size([2, 3, 32, 32])), (6, torch.Size([2, 3, 32, 32]))]
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ({"adversarial": 0.0}, {"adversarial", "face_discriminator"}),
+        ({"component": 0.0}, {"mouth", "mouth_features", "mouth_discriminator"}),
+        ({"component_features": "none"}, {"mouth_features", "left_eye_features"}),
+        ({"pyramid": 0.0}, {"pyramid"}),
+        ({"perceptual": 0.0}, {"perceptual"}),
+    ],
+)
+def test_ablations_switch_losses_off(change: dict[str, Any], gone: set[str], faces: Path, tmp_path: Path) -> None:
+    options = options_for(faces, steps=1)
+    seen: set[str] = set()
+    changed = options.model_copy(update={"losses": options.losses.model_copy(update=change)})
+    train(changed, tmp_path / "run", report=lambda _, scalars: seen.update(scalars))
+    assert not seen & gone
+    assert "l1" in seen
+
+
+def test_a_checkpoint_is_a_model_file(faces: Path, tmp_path: Path) -> None:
+    """Its keys are those of the published format, and restore takes it."""
+    path = train(options_for(faces, steps=2), tmp_path / "run")
+    state = read_state_dict(path)
+    assert state.keys() == Gfpgan(TINY).state_dict().keys()
+    assert build(state).config == TINY
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), skimage.data.astronaut()[:256, 96:352, ::-1])
+    report = gfpvideo.restore(photo, options=gfpvideo.RestoreOptions(model=str(path)))
+    assert report.model == "checkpoint.pth"
+    assert report.faces == 1
+
+
+def test_a_missing_or_misfitting_checkpoint_is_refused(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        train(options_for(faces), tmp_path / "nothing", resume=True)
+    train(options_for(faces, steps=1), tmp_path / "run")
+    wider = options_for(faces).model_copy(update={"network": replace(TINY, narrow=1 / 16)})
+    with pytest.raises(WeightsError, match="does not fit"):
+        train(wider, tmp_path / "run", resume=True)
+
+
+def test_missing_arcface_names_the_command(faces: Path, tmp_path: Path) -> None:
+    options = options_for(faces)
+    wanted = options.model_copy(update={"losses": options.losses.model_copy(update={"identity": 10.0})})
+    with pytest.raises(WeightsError, match="gfpvideo weights get arcface-resnet18"):
+        train(wanted, tmp_path / "run")
+
+
+def test_components_are_cut_out_where_the_boxes_are() -> None:
+    pictures = torch.zeros(2, 3, 64, 64)
+    pictures[1, :, 20:30, 40:50] = 1.0
+    box = torch.tensor([40.0, 20.0, 50.0, 30.0])
+    boxes = box.expand(2, 3, 4)
+    cut = component(pictures, boxes, "mouth")
+    assert cut.shape == (2, 3, 15, 15)
+    assert float(cut[0].abs().max()) == 0
+    assert float(cut[1, :, 2:-2, 2:-2].min()) == pytest.approx(1.0)
+
+
+def test_a_small_network_becomes_the_start_of_a_larger_one() -> None:
+    """Shared scales carry over: what the larger network makes of its 8 to 32 pixel features is the smaller one's."""
+    torch.manual_seed(1)
+    small = Gfpgan(TINY)
+    large = Gfpgan(replace(TINY, size=64))
+    fresh = start_from(large, small.state_dict())
+    new, old = large.state_dict(), small.state_dict()
+    for key in ("stylegan_decoder.style_convs.5.bias", "conv_body_up.2.conv1.weight", "condition_scale.2.0.weight"):
+        assert torch.equal(new[key], old[key])
+    for level in range(3):
+        key = "conv_body_down.{}.conv2.weight"
+        assert torch.equal(new[key.format(level + 1)], old[key.format(level)])
+    assert all("6" in key or "7" in key or ".3." in key or "first" in key or "linear" in key or "down.0" in key
+               or "noise" in key for key in fresh)  # fmt: skip
+
+
+def test_presets_are_valid() -> None:
+    for path in (ROOT / "pipelines").glob("train_*.toml"):
+        assert TrainOptions.read(path).schedule.steps > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "data"),
+        ("[data]\nfolder = 'x'\n[losses]\nbeauty = 3\n", "losses.beauty"),
+        ("[data]\nfolder = 'x'\n[schedule]\nbatch = 0\n", "schedule.batch"),
+        ("[data\n", "not a TOML file"),
+    ],
+)
+def test_wrong_options_are_named(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=words) as caught:
+        TrainOptions.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_papers_weights_are_the_defaults() -> None:
+    """Section 4.1 and the published settings."""
+    weights, schedule = Losses(), Schedule()
+    assert (weights.l1, weights.perceptual, weights.adversarial) == (0.1, 1.0, 0.1)
+    assert (weights.component, weights.component_style, weights.identity) == (1.0, 200.0, 10.0)
+    assert (schedule.batch, schedule.learning_rate, schedule.halve_at) == (12, 2e-3, (700_000, 750_000))
+
+
+@pytest.mark.slow
+def test_one_batch_of_eight_faces_is_learnt_by_heart(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 1100
+    options = options_for(faces, steps=steps, batch=8, learning_rate=1e-3, sheet_steps=10_000, cosine=True, clip=0.5)
+    alone = {
+        "network": replace(TINY, narrow=1 / 8, style_dim=32),
+        "losses": Losses(l1=1.0, perceptual=0.0, pyramid=0.0, adversarial=0.0, component=0.0, identity=0.0),
+    }
+    pictures = load_faces(faces, 32).pictures
+    data = AgedFaces(pictures, Degradation(grey=0.0, jitter=0.0), seed=0, length=8)
+    aged, clean, boxes = (torch.stack(parts) for parts in zip(*(data[index] for index in range(8)), strict=True))
+    monkeypatch.setattr(loop, "_batches", lambda *_: iter([(aged, clean, boxes)] * steps))
+    seen: dict[int, dict[str, float]] = {}
+    train(options.model_copy(update=alone), tmp_path / "run", report=seen.__setitem__)
+    assert seen[1]["l1"] > 0.1
+    assert seen[steps]["l1"] < 0.02
+
+
+TWO_PROCESSES = """
+import sys, torch
+from pathlib import Path
+from gfpvideo.train.loop import train
+from gfpvideo.train.options import TrainOptions
+train(TrainOptions.read(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(faces: Path, tmp_path: Path) -> None:
+    """Gradients of two half batches, averaged, are the gradient of the whole one: after a step the weights agree."""
+    preset = tmp_path / "train.toml"
+    preset.write_text(
+        f"[data]\nfolder = '{faces}'\nworkers = 0\n"
+        "[network]\nsize = 32\nstyle_dim = 16\nchannel_multiplier = 1\nnarrow = 0.03125\nmlp_depth = 2\n"
+        "[losses]\nl1 = 1.0\nfeatures = 'efficientnet-lite0'\nidentity = 0.0\nadversarial = 0.0\ncomponent = 0.0\n"
+        "[schedule]\nsteps = 1\nbatch = 4\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(TWO_PROCESSES)
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", str(script), str(preset)]
+    done = subprocess.run([*launch, str(tmp_path / "two")], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = weights_of(tmp_path / "two" / "checkpoint.pth")
+    one = weights_of(train(TrainOptions.read(preset), tmp_path / "one"))
+    moved = 0.0
+    for key, state in one["generator_optimizer"]["state"].items():
+        other = two["generator_optimizer"]["state"][key]["exp_avg_sq"]
+        scale = max(float(state["exp_avg_sq"].abs().max()), 1e-12)
+        assert float((state["exp_avg_sq"] - other).abs().max()) < 1e-3 * scale
+        moved += scale
+    assert moved > 0
