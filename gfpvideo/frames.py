@@ -4,7 +4,6 @@ Coordinates are pixels, x right and y down, (0, 0) the centre of the top-left pi
 the decoded planes; *display* coordinates are those of the upright picture with square pixels that a viewer sees.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -209,12 +208,3 @@ class Report:
     def exit_code(self) -> int:
         """0, or 1 if there was something to warn of."""
         return 1 if self.warnings else 0
-
-    def merged(self, reports: Iterator["Report"]) -> "Report":
-        """This report with the counts and warnings of ``reports`` added (a folder of pictures)."""
-        for report in reports:
-            self.model, self.engine = report.model, report.engine
-            self.frames += report.frames
-            self.faces += report.faces
-            self.warnings += report.warnings
-        return self

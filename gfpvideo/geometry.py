@@ -54,11 +54,6 @@ def move(affine: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return points @ affine[:, :2].T + affine[:, 2]
 
 
-def scale_of(affine: Affine) -> float:
-    """How much longer lines become under an affine map, on average."""
-    return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
-
-
 def resample(picture: FloatImage, affine: Affine, size: tuple[int, int], border: int) -> FloatImage:
     """Warp ``picture`` by ``affine`` into ``size`` (width, height), area-correct in both directions.
 

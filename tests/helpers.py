@@ -140,3 +140,8 @@ def write_film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def scale_of(affine: NDArray[np.float64]) -> float:
+    """How much longer lines become under an affine map, on average."""
+    return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 
-import cv2
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
@@ -80,13 +79,3 @@ class CenterFace:
             Detection(p.astype(np.float64) - 0.5, b.astype(np.float64) - 0.5, float(s))
             for p, b, s in zip(points, boxes, heat[rows, columns], strict=True)
         ]
-
-
-def thumbnail_of(picture: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
-    """A picture shrunk, if need be, so that its long side is ``long_side``."""
-    height, width = picture.shape[:2]
-    shrink = min(1.0, long_side / max(height, width))
-    if shrink == 1.0:
-        return picture
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -57,7 +57,7 @@ class VideoSource:
         self.container = _open(path)
         try:
             self.stream = _main_video(self.container, path)
-        except Exception:
+        except UnsupportedMediaError:
             self.container.close()
             raise
         self._timestamps = TimestampRepair(self.time_base, self.stream.guessed_rate)
