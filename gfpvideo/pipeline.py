@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gfpvideo.composite.paste import composite
-from gfpvideo.errors import InputError, OptionError
+from gfpvideo.errors import InputError, OptionError, UnsupportedMediaError
 from gfpvideo.faces.align import align
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.detector import Detector, make_detector
@@ -18,7 +19,7 @@ from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame
 from gfpvideo.generator import Generator, load_generator
 from gfpvideo.generator.manifest import installed
-from gfpvideo.media.atomic import check_target
+from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.sink import Sink, default_target
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
@@ -204,15 +205,19 @@ def _restore_folder(source: Path, target: Path, options: RestoreOptions, on_fram
     if not pictures:
         raise InputError(f"{source}: the folder holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
     restorer = _Restorer.load(options)
-    target.mkdir(exist_ok=True)
+    make_folder(target)
     report = restorer.report(source, target)
     for path in pictures:
         try:
             one = _restore_picture(path, target / path.name, restorer, on_frame)
-        except (InputError, OptionError) as error:
+        except (InputError, UnsupportedMediaError) as error:
             report.warnings.append(f"skipped: {error}")
             continue
         report.frames += 1
         report.faces += one.faces
         report.warnings += one.warnings
+    if not report.frames:
+        with suppress(OSError):  # the folder may have been there before, with other things in it
+            target.rmdir()
+        raise InputError(f"{source}: not one of its {len(pictures)} pictures could be restored; {report.warnings[0]}")
     return report

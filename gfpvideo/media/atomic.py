@@ -45,6 +45,22 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target.parent}: the folder cannot be written; give another target with -o")
 
 
+def make_folder(target: Path) -> None:
+    """Make the folder ``target`` unless it is there.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        target.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"{target}: is a file; give the name of a folder with -o") from None
+    except FileNotFoundError:
+        raise OutputError(f"{target.parent}: no such folder; create it first") from None
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
 def write_error(target: Path, error: OSError) -> OutputError:
     """Our error for a failed write to ``target``."""
     if isinstance(error, OutputError):

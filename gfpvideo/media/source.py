@@ -167,6 +167,8 @@ class VideoSource:
         """
         self._shape = _shape(first)
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio)
+        if first.interlaced_frame:
+            self.warnings.append("the film is interlaced: faces may come out combed; deinterlace it first")
 
     def _check_unchanged(self, picture: VideoFrame, count: int) -> None:
         before, now = self._shape, _shape(picture)

@@ -11,7 +11,7 @@ from PIL.ExifTags import Base
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import InputError, UnsupportedMediaError
+from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.pipeline import Progress
 
 
@@ -129,6 +129,27 @@ def test_a_folder_is_restored_picture_by_picture(portrait: Image.Image, tmp_path
     assert len(report.warnings) == 1
     assert "broken.jpg" in report.warnings[0]
     assert sorted(path.name for path in (tmp_path / "album.restored").iterdir()) == ["a.png", "b.jpg"]
+
+
+def test_a_folder_needs_a_folder_as_its_target(portrait: Image.Image, tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    portrait.save(folder / "a.png")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="is a file"):
+        gfpvideo.restore(folder, tmp_path / "file")
+    with pytest.raises(OutputError, match="no such folder"):
+        gfpvideo.restore(folder, tmp_path / "nowhere" / "album")
+
+
+def test_a_folder_of_nothing_but_broken_pictures_is_refused(portrait: Image.Image, tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"broken")
+    portrait.convert("CMYK").save(folder / "b.jpg")
+    with pytest.raises(InputError, match="not one of its 2 pictures"):
+        gfpvideo.restore(folder)
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_pictures_that_cannot_be_restored_are_refused(portrait: Image.Image, tmp_path: Path) -> None:
