@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,12 @@ class Sink:
             video = layout.add_video(settings, first.frame.picture)
             layout.start(self.target, settings)
             self.copied += [describe(stream) for stream in self._streams]
-            for restored in _chain(first, frames):
+            for restored in chain([first], frames):
                 layout.carry(restored.frame.passengers)
                 container.mux(video.encode(_picture(restored, settings)))
                 yield restored
             container.mux(video.encode(None))
-            layout.carry(list(self.source.leftovers()))
+            layout.carry(self.source.leftovers())
 
     def _muxer_options(self, muxer: str) -> dict[str, str]:
         """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step."""
@@ -199,11 +200,6 @@ def _picture(restored: RestoredFrame, settings: EncoderSettings) -> VideoFrame:
 def _converted(picture: VideoFrame, pix_fmt: str) -> VideoFrame:
     full = picture.color_range if picture.color_range else None
     return picture.reformat(format=pix_fmt, src_color_range=full, dst_color_range=full)
-
-
-def _chain(first: RestoredFrame, rest: Iterator[RestoredFrame]) -> Iterator[RestoredFrame]:
-    yield first
-    yield from rest
 
 
 def _copy_stream(container: OutputContainer, stream: Stream) -> Stream:

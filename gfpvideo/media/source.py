@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from gfpvideo.errors import CorruptMediaError, InputError, UnsupportedMediaError
-from gfpvideo.frames import Frame
+from gfpvideo.frames import Frame, Samples
 from gfpvideo.media.orientation import Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.media.timing import TimestampRepair
@@ -180,16 +180,16 @@ class VideoSource:
 
     def _frame(self, picture: VideoFrame, index: int) -> Frame:
         picture.pts = self._timestamps(picture.pts)
-        orientation = self._orientation
-        thumbnail = self._thumbnail(picture)
-        width, height = orientation.display_size
+        how = samples(picture)
+        thumbnail = self._thumbnail(picture, how)
+        width, height = self._orientation.display_size
         return Frame(
             index=index,
             pts=picture.pts,
             time_base=self.time_base,
             components=components(picture),
-            samples=samples(picture),
-            to_display=orientation.to_display(),
+            samples=how,
+            to_display=self._orientation.to_display(),
             thumbnail=thumbnail,
             thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
             picture=picture,
@@ -200,7 +200,7 @@ class VideoSource:
         taken, self._passengers = self._passengers, []
         return taken
 
-    def _thumbnail(self, picture: VideoFrame) -> NDArray[np.uint8]:
+    def _thumbnail(self, picture: VideoFrame, how: Samples) -> NDArray[np.uint8]:
         orientation = self._orientation
         stored_width = float(orientation.width * orientation.aspect)
         long_side = max(stored_width, orientation.height)
@@ -208,7 +208,7 @@ class VideoSource:
         width, height = (max(1, round(side * shrink)) for side in (stored_width, orientation.height))
         small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
         pixels = np.asarray(small.to_ndarray(), np.uint8)
-        if samples(picture).curve == "pq":
+        if how.curve == "pq":
             pixels = PQ_THUMBNAIL[pixels]
         return orientation.upright(pixels)
 
@@ -251,7 +251,7 @@ def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
         data = bytes(cast(Any, picture.side_data)["DISPLAYMATRIX"])
     except KeyError:
         return None
-    return struct.unpack("<9i" if struct.pack("=i", 1) == struct.pack("<i", 1) else ">9i", data)
+    return struct.unpack("=9i", data)
 
 
 def _open(path: Path) -> InputContainer:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from torchvision.ops import roi_align
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.errors import OptionError, WeightsError
 from gfpvideo.generator.gfpgan import Gfpgan
 from gfpvideo.generator.loading import read_state_dict
 from gfpvideo.generator.manifest import installed
@@ -315,7 +315,7 @@ def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: 
     """The batches of steps ``first`` to ``last``; each process gets its share of every batch."""
     schedule, world = options.schedule, accelerator.num_processes
     if schedule.batch % world:
-        raise ValueError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
+        raise OptionError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
     faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
     data = AgedFaces(faces.pictures, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
     share = schedule.batch // world

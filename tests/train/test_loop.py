@@ -92,7 +92,7 @@ def test_losses_and_sheets_are_reported(faces: Path, tmp_path: Path) -> None:
     assert list(scalars) == [1, 2, 3, 4, 5, 6]
     expected = {"l1", "pyramid", "perceptual", "adversarial", "mouth", "mouth_features", "face_discriminator"}
     assert expected <= scalars[2].keys()
-    assert [step for step in scalars if "penalty" in scalars[step]] == [2, 4, 6] or [1, 3, 5]
+    assert [step for step in scalars if "penalty" in scalars[step]] == [1, 3, 5]
     assert all(np.isfinite(value) for step in scalars.values() for value in step.values())
     assert sheets == [(3, torch.Size([2, 3, 32, 32])), (6, torch.Size([2, 3, 32, 32]))]
 
