@@ -195,6 +195,7 @@ def _restore_picture(source: Path, target: Path, restorer: _Restorer, on_frame: 
     with Stages() as stages:
         for restored in restorer.faces(iter([(picture.frame, True)]), tracker, stages):
             write_picture(picture, restored, target, overwrite=options.overwrite)
+            report.warnings += picture.warnings
             _count(iter([restored]), report, 1, on_frame)
     return report
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 _FIXED_POINT = 1 << 16
 """Display matrices hold 16.16 fixed-point numbers."""
 
+
+Sample = TypeVar("Sample", bound=np.generic)
 
 Turn = tuple[tuple[int, int], tuple[int, int]]
 """2x2 signed permutation matrix from stored to displayed directions."""
@@ -43,8 +46,8 @@ class Orientation:
         shift = linear @ [0.5, 0.5] - corners.min(axis=0) - 0.5
         return np.column_stack([linear, shift])
 
-    def upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn a stored picture (H, W, C) as a player would."""
+    def upright(self, picture: NDArray[Sample]) -> NDArray[Sample]:
+        """Turn a stored picture, (H, W) or (H, W, C), as a player would."""
         if self.swaps_axes:
             picture = picture.swapaxes(0, 1)
         (a, b), (c, d) = self.turn

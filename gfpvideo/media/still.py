@@ -24,6 +24,8 @@ _DIRECT_MODES = {"L", "LA", "RGB", "RGBA"}
 """Pillow modes whose samples are used as they are."""
 _CONVERTED_MODES = {"P": "RGBA", "1": "L", "PA": "RGBA"}
 """Pillow modes that hold less than 8 bits of colour, and what they become without loss."""
+_LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), *range(282, 285), 296, 317, 338, 339}
+"""TIFF tags that describe how samples are stored; the rest says something about the picture."""
 _JPEG_QUALITY = 95
 """For targets whose source was no JPEG with tables of its own to keep."""
 
@@ -39,6 +41,8 @@ class Picture:
     """Pillow's name for the samples, or empty for deep ones."""
     extras: dict[str, Any]
     """Keyword arguments for saving: metadata and, for JPEG, the source's own tables."""
+    warnings: tuple[str, ...] = ()
+    """What cannot be kept."""
 
 
 def read_picture(path: Path, thumbnail_side: int | None) -> Picture:
@@ -90,8 +94,11 @@ def _from_pillow(path: Path, image: Image.Image, thumbnail_side: int | None) -> 
     if mode not in _DIRECT_MODES:
         raise UnsupportedMediaError(f"{path}: pictures in {mode} are not supported; convert it to RGB first")
     pixels = np.asarray(image)
-    turn = EXIF_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), EXIF_TURNS[1])
-    return Picture(_frame(pixels, 8, turn, thumbnail_side), pixels, mode, extras)
+    return Picture(_frame(pixels, 8, _turn(image), thumbnail_side), pixels, mode, extras)
+
+
+def _turn(image: Image.Image) -> Turn:
+    return EXIF_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), EXIF_TURNS[1])
 
 
 def _extras(image: Image.Image) -> dict[str, Any]:
@@ -142,12 +149,19 @@ def _tiles(image: Image.Image) -> list[Any]:
 
 
 def _from_deep(path: Path, image: Image.Image, thumbnail_side: int | None) -> Picture:
+    """OpenCV writes samples alone: the picture is turned upright, for the tag that says so goes with the rest."""
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
         raise UnsupportedMediaError(f"{path}: only whole samples of 8 or 16 bits are supported")
     pixels = _swap_red_blue(np.asarray(found, np.uint16))
-    turn = EXIF_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), EXIF_TURNS[1])
-    return Picture(_frame(pixels, 16, turn, thumbnail_side), pixels, "", {})
+    pixels = Orientation(pixels.shape[1], pixels.shape[0], turn=_turn(image)).upright(pixels)
+    carried = {
+        "EXIF data": set(image.getexif()) - _LAYOUT_TAGS,
+        "colour profile": image.info.get("icc_profile"),
+    }
+    lost = [name for name, there in carried.items() if there]
+    warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
+    return Picture(_frame(pixels, 16, EXIF_TURNS[1], thumbnail_side), pixels, "", {}, warnings)
 
 
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:

@@ -94,12 +94,29 @@ def test_sixteen_bits_stay_sixteen_bits(name: str, portrait: Image.Image, tmp_pa
     deep = np.asarray(portrait, np.uint16) * 256 + random.integers(0, 256, (320, 320, 3)).astype(np.uint16)
     assert cv2.imwrite(str(source), deep[..., ::-1])
     report = gfpvideo.restore(source)
-    assert report.faces == 1
+    assert (report.faces, report.warnings) == (1, [])
     new = cv2.imread(report.target, cv2.IMREAD_UNCHANGED)
     assert new is not None
     assert new.dtype == np.uint16
     assert np.array_equal(new[:20, :, ::-1], deep[:20])
     assert not np.array_equal(new[..., ::-1], deep)
+
+
+def test_deep_pictures_are_turned_upright_and_name_what_they_lose(portrait: Image.Image, tmp_path: Path) -> None:
+    """Their EXIF data cannot be written back, so neither can the tag that would turn them when they are shown."""
+    source = tmp_path / "photo.png"
+    deep = np.asarray(portrait.convert("L"), np.uint16) * 256
+    exif = Image.Exif()
+    exif[Base.Orientation.value] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(deep))).save(source, exif=exif)
+    report = gfpvideo.restore(source)
+    assert report.faces == 1
+    assert report.exit_code == 1
+    assert len(report.warnings) == 1
+    assert "EXIF data cannot be kept" in report.warnings[0]
+    new = cv2.imread(report.target, cv2.IMREAD_UNCHANGED)
+    assert new is not None
+    assert np.array_equal(new[:20], deep[:20])
 
 
 def test_grey_and_alpha_are_kept(portrait: Image.Image, tmp_path: Path) -> None:
