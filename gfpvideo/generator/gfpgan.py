@@ -15,6 +15,7 @@ from gfpvideo.generator.layers_clean import SLOPE, CleanLayers
 from gfpvideo.generator.layers_stylegan2 import StyleGAN2Layers
 
 Variant = Literal["clean", "original", "bilinear"]
+Modulation = Literal["channel-split", "full", "none"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class GfpganConfig:
     """Layers of the mapping network (kept for its weights; restoration starts from w)."""
     different_w: bool = True
     """Whether the U-Net predicts one w a layer (else a single one)."""
-    sft_half: bool = True
-    """Whether SFT touches half of the channels (channel-split, section 3.4) or all of them."""
+    modulation: Modulation = "channel-split"
+    """SFT on half of the channels (section 3.4), on all of them, or, as an ablation, none: only w carries the face."""
 
     @property
     def levels(self) -> int:
@@ -82,9 +83,9 @@ class Encoded(NamedTuple):
     w: Tensor
     """(B, latents, style_dim) codes."""
     scales: list[Tensor]
-    """SFT scale of each resolution from 8 up, (B, C, R, R)."""
+    """SFT scale of each resolution from 8 up, (B, C, R, R); empty without spatial modulation."""
     shifts: list[Tensor]
-    """SFT shift of each resolution from 8 up, (B, C, R, R)."""
+    """SFT shift of each resolution from 8 up, (B, C, R, R); empty without spatial modulation."""
     features: list[Tensor]
     """U-Net decoder features of each resolution from 8 up; the pyramid pictures are made from them."""
 
@@ -106,7 +107,7 @@ class StyleGAN2Decoder(nn.Module):
     def __init__(self, config: GfpganConfig, kit: LayerKit) -> None:
         super().__init__()
         width = config.channels(4)
-        self.sft_half = config.sft_half
+        self.modulation = config.modulation
         self.style_mlp = kit.style_mlp(config.style_dim, config.mlp_depth)
         self.constant_input = ConstantInput(width)
         self.style_conv1 = kit.style_conv(width, width, config.style_dim, upsample=False)
@@ -136,13 +137,14 @@ class StyleGAN2Decoder(nn.Module):
         for level, to_rgb in enumerate(self.to_rgbs):
             first = 2 * level + 1
             x = self.style_convs[2 * level](x, w[:, first], self.noise(first))
-            x = self._transform(x, scales[level], shifts[level])
+            if self.modulation != "none":
+                x = self._transform(x, scales[level], shifts[level])
             x = self.style_convs[2 * level + 1](x, w[:, first + 1], self.noise(first + 1))
             picture = to_rgb(x, w[:, first + 2], picture)
         return picture
 
     def _transform(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        if not self.sft_half:
+        if self.modulation == "full":
             return x * scale + shift
         kept, changed = torch.chunk(x, 2, dim=1)
         return torch.cat([kept, changed * scale + shift], dim=1)
@@ -176,10 +178,10 @@ class Gfpgan(nn.Module):
     def _build_conditions(self, kit: LayerKit) -> None:
         def condition(level: int) -> nn.Sequential:
             width = self._unet_channels(level)
-            out = width if self.config.sft_half else 2 * width
+            out = 2 * width if self.config.modulation == "full" else width
             return nn.Sequential(kit.plain_conv(width, width, 3), kit.activation(), kit.plain_conv(width, out, 3))
 
-        levels = range(3, self.config.levels + 1)
+        levels = range(3, self.config.levels + 1) if self.config.modulation != "none" else ()
         self.condition_scale = nn.ModuleList(condition(level) for level in levels)
         self.condition_shift = nn.ModuleList(condition(level) for level in levels)
 
@@ -198,8 +200,10 @@ class Gfpgan(nn.Module):
         for block, skip in zip(self.conv_body_up, reversed(skips), strict=True):
             feature = block(feature + skip)
             features.append(feature)
-        scales = [condition(f) for condition, f in zip(self.condition_scale, features, strict=True)]
-        shifts = [condition(f) for condition, f in zip(self.condition_shift, features, strict=True)]
+        scales, shifts = (
+            [condition(feature) for condition, feature in zip(conditions, features, strict=False)]  # none, or all
+            for conditions in (self.condition_scale, self.condition_shift)
+        )
         return Encoded(w, scales, shifts, features)
 
     def _entry(self, x: Tensor) -> Tensor:

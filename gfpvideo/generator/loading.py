@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gfpvideo.errors import WeightsError
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig, Variant
+from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig, Modulation, Variant
 
 StateDict = Mapping[str, Tensor]
 
@@ -74,7 +74,6 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
         size = 2 ** (_count(state, r"conv_body_down\.(\d+)\.") + 2)
         narrow = state["stylegan_decoder.constant_input.weight"].shape[1] / 512
         style_dim = state["stylegan_decoder.style_mlp.1.weight"].shape[0]
-        shift = state["condition_shift.0.2.weight"]
         return GfpganConfig(
             variant=variant,
             size=size,
@@ -83,7 +82,7 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
             narrow=narrow,
             mlp_depth=sum(bool(re.fullmatch(r"stylegan_decoder\.style_mlp\.\d+\.weight", key)) for key in state),
             different_w=state["final_linear.bias"].shape[0] > style_dim,
-            sft_half=shift.shape[0] == shift.shape[1],
+            modulation=_modulation(state),
         )
     except (KeyError, IndexError, ValueError) as error:
         raise WeightsError(f"these are not the weights of a GFP-GAN (no usable {error})") from None
@@ -91,6 +90,13 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
 
 def _count(state: StateDict, pattern: str) -> int:
     return len({match[1] for key in state if (match := re.match(pattern, key))})
+
+
+def _modulation(state: StateDict) -> Modulation:
+    shift = state.get("condition_shift.0.2.weight")
+    if shift is None:
+        return "none"
+    return "channel-split" if shift.shape[0] == shift.shape[1] else "full"
 
 
 def _multiplier(state: StateDict, size: int, narrow: float) -> float:

@@ -1,6 +1,6 @@
 """Aligned faces from a folder, aged afresh every time one is drawn."""
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,18 @@ from torch.utils.data import Dataset
 from gfpvideo.color import FloatImage
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
+from gfpvideo.geometry import move
 from gfpvideo.train.degrade import Degradation, degrade
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
 """Standard deviations of rotation (degrees), scale and shift (shares of the side): what alignment gets wrong."""
+
+
+COMPONENT_FILE = "components.json"
+"""Beside aligned faces: where their eyes and mouths are; without it they are taken to be where FFHQ has them."""
+_EYE, _MOUTH = 80, 120
+"""Sides of the components' boxes at 512 pixels."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Faces:
 
     pictures: list[NDArray[np.uint8]]
     """(S, S, 3) RGB."""
+    boxes: list[NDArray[np.float64]]
+    """(3, 4) boxes of left eye, right eye and mouth of each picture."""
     skipped: int
     """Files that could not be read."""
 
@@ -40,11 +49,35 @@ def load_faces(folder: Path, size: int, numbers: range | None = None) -> Faces:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     if numbers is not None:
         paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
-    read = [_read(path, size) for path in paths]
-    pictures = [picture for picture in read if picture is not None]
-    if not pictures:
+    known = _known_boxes(folder / COMPONENT_FILE, size)
+    usual = boxes_around(template(size), size)
+    read = [(picture, known.get(path.name, usual)) for path in paths if (picture := _read(path, size)) is not None]
+    if not read:
         raise InputError(f"{folder}: holds no readable aligned faces")
-    return Faces(pictures, len(read) - len(pictures))
+    return Faces([picture for picture, _ in read], [boxes for _, boxes in read], len(paths) - len(read))
+
+
+def _known_boxes(path: Path, size: int) -> dict[str, NDArray[np.float64]]:
+    """Boxes by file name, as ``gfpvideo align`` wrote them, for pictures shrunk to ``size``."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        scale = size / content["size"]
+        boxes = {name: (np.array(box, np.float64) + 0.5) * scale - 0.5 for name, box in content["boxes"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: not a file of component boxes; make it anew with: gfpvideo align") from None
+    wrong = [name for name, box in boxes.items() if box.shape != (3, 4)]
+    if wrong:
+        raise InputError(f"{path}: {wrong[0]} does not have three boxes of four numbers")
+    return boxes
+
+
+def boxes_around(landmarks: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """(3, 4) boxes (left, top, right, bottom) of left eye, right eye and mouth, 80, 80 and 120 pixels of 512."""
+    centres = np.stack([landmarks[0], landmarks[1], landmarks[3:].mean(axis=0)])
+    half = np.array([[_EYE], [_EYE], [_MOUTH]]) / 2 * size / 512
+    return np.concatenate([centres - half, centres + half], axis=1)
 
 
 def _read(path: Path, size: int) -> NDArray[np.uint8] | None:
@@ -61,9 +94,9 @@ class AgedFaces(Dataset[tuple[Tensor, Tensor, Tensor]]):
     Item ``i`` depends on ``(seed, i)`` alone, so that a resumed or distributed training sees the same pictures.
     """
 
-    def __init__(self, pictures: Sequence[NDArray[np.uint8]], settings: Degradation, *, seed: int, length: int) -> None:
-        """Draw ``length`` items from ``pictures``."""
-        self._pictures = pictures
+    def __init__(self, faces: Faces, settings: Degradation, *, seed: int, length: int) -> None:
+        """Draw ``length`` items from ``faces``."""
+        self._faces = faces
         self._settings = settings
         self._seed = seed
         self._length = length
@@ -76,11 +109,11 @@ class AgedFaces(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if not 0 <= index < self._length:
             raise IndexError(index)
         random = np.random.default_rng((self._seed, index))
-        picture = self._pictures[int(random.integers(len(self._pictures)))]
-        clean = picture.astype(np.float32) / np.float32(255)
+        chosen = int(random.integers(len(self._faces.pictures)))
+        clean = self._faces.pictures[chosen].astype(np.float32) / np.float32(255)
         clean, affine = jittered(clean, random)
         aged, target = degrade(clean, self._settings, random)
-        return _tensor(aged), _tensor(target), torch.from_numpy(component_boxes(affine, len(picture)))
+        return _tensor(aged), _tensor(target), torch.from_numpy(moved_boxes(self._faces.boxes[chosen], affine))
 
 
 def jittered(picture: FloatImage, random: np.random.Generator) -> tuple[FloatImage, NDArray[np.float64]]:
@@ -98,16 +131,15 @@ def jittered(picture: FloatImage, random: np.random.Generator) -> tuple[FloatIma
     return np.clip(np.asarray(warped, np.float32), 0.0, 1.0), affine
 
 
-def component_boxes(affine: NDArray[np.float64], size: int) -> NDArray[np.float32]:
-    """(3, 4) boxes (left, top, right, bottom) of left eye, right eye and mouth: 80, 80 and 120 pixels of 512.
+def moved_boxes(boxes: NDArray[np.float64], affine: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(3, 4) boxes of left eye, right eye and mouth after :func:`jittered`, as large as before.
 
-    ``affine`` is what :func:`jittered` did to the template; mirroring swaps the eyes.
+    Mirroring swaps the eyes.
     """
-    points = template(size) @ affine[:, :2].T + affine[:, 2]
-    centres = np.stack([points[0], points[1], points[3:].mean(axis=0)])
+    centres, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
+    centres = move(affine, centres)
     if np.linalg.det(affine[:, :2]) < 0:
-        centres = centres[[1, 0, 2]]
-    half = np.array([[40.0], [40.0], [60.0]]) * size / 512
+        centres, half = centres[[1, 0, 2]], half[[1, 0, 2]]
     return np.concatenate([centres - half, centres + half], axis=1).astype(np.float32)
 
 

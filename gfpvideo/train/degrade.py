@@ -38,6 +38,8 @@ class Degradation:
     """Chance that face and target both lose their colour."""
     jitter: float = 0.3
     """Chance of a shift of colour that the network is to undo; 0 keeps the source's colour (1.2 and later)."""
+    raster: float = 0.0
+    """Chance that noise and compression work on the enlarged picture: a digitised tape is coarse, its raster is not."""
     recode: float = 0.0
     """Chance of a pass through a video codec."""
     film: float = 0.0
@@ -76,9 +78,11 @@ def paper_degradation(clean: FloatImage, settings: Degradation, random: Random) 
     low, high = (np.log(bound) for bound in settings.blur)
     blurred = blur(clean, float(np.exp(random.uniform(low, high))) * scale, random)
     small = shrink(blurred, float(random.uniform(*settings.shrink)))
+    if random.random() < settings.raster:
+        small = enlarge(small, (width, height))
     small = noise(small, float(random.uniform(*settings.noise)) / 255, random)
     small = jpeg(small, round(random.uniform(*settings.jpeg)))
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return enlarge(small, (width, height))
 
 
 def blur(picture: FloatImage, sigma: float, random: Random) -> FloatImage:
@@ -94,9 +98,14 @@ def blur(picture: FloatImage, sigma: float, random: Random) -> FloatImage:
 
 
 def shrink(picture: FloatImage, factor: float) -> FloatImage:
-    """Make a picture ``factor`` times smaller (the one function that changes the size)."""
+    """Make a picture ``factor`` times smaller (this and :func:`enlarge` change the size)."""
     height, width = (max(2, round(side / factor)) for side in picture.shape[:2])
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def enlarge(picture: FloatImage, size: tuple[int, int]) -> FloatImage:
+    """Bring a picture to ``size`` (width, height)."""
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def noise(picture: FloatImage, deviation: float, random: Random) -> FloatImage:

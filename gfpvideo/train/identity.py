@@ -1,8 +1,13 @@
 """ArcFace (Deng et al., CVPR 2019) with a ResNet-18 on grey 128x128 faces: who somebody is, as a vector."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from gfpvideo.errors import WeightsError
+from gfpvideo.generator.loading import read_state_dict
 
 _GREY = (0.2989, 0.5870, 0.1140)
 """Weights of red, green and blue that the published training uses."""
@@ -65,3 +70,18 @@ def grey_faces(crops: Tensor) -> Tensor:
     weights = torch.tensor(_GREY, dtype=crops.dtype, device=crops.device)
     grey = (crops * weights[:, None, None]).sum(dim=1, keepdim=True)
     return F.interpolate(grey, (_SIZE, _SIZE), mode="bilinear", align_corners=False)
+
+
+def load_arcface(path: Path) -> ArcFace:
+    """The frozen network of a published weight file.
+
+    Raises:
+        WeightsError: if the file is missing or holds something else.
+    """
+    network = ArcFace()
+    state = {key.removeprefix("module."): value for key, value in read_state_dict(path).items()}
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: not the weights of ArcFace (ResNet-18)") from error
+    return network.eval().requires_grad_(False)

@@ -20,16 +20,18 @@ from torchvision.ops import roi_align
 from gfpvideo.errors import OptionError, WeightsError
 from gfpvideo.generator.gfpgan import Gfpgan
 from gfpvideo.generator.loading import read_state_dict
-from gfpvideo.generator.manifest import installed
+from gfpvideo.generator.manifest import installed, manifest
 from gfpvideo.train import losses
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
-from gfpvideo.train.identity import ArcFace, grey_faces
+from gfpvideo.train.identity import grey_faces, load_arcface
 from gfpvideo.train.options import TrainOptions
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Scalars = dict[str, float]
+Parts = dict[str, Tensor]
+"""Cut-out components by name."""
 
 CHECKPOINT = "checkpoint.pth"
 _COMPONENTS = {"left_eye": 80, "right_eye": 80, "mouth": 120}
@@ -108,9 +110,10 @@ def _step(
     """One step of the generator, then one of the discriminators."""
     aged, clean, boxes = batch
     _set_rates(training, options)
+    parts = {name: component(clean, boxes, name) for name in _COMPONENTS if name in training.discriminators}
     with accelerator.autocast():
         restored, pyramid = training.generator(aged)
-        terms = generator_losses(restored, pyramid, clean, boxes, training, options, critics)
+        terms = generator_losses(restored, pyramid, clean, boxes, parts, training, options, critics)
     accelerator.backward(torch.stack(list(terms.values())).sum())
     if options.schedule.clip is not None:
         accelerator.clip_grad_norm_(training.generator.parameters(), options.schedule.clip)
@@ -120,7 +123,7 @@ def _step(
     scalars = {name: float(term.detach()) for name, term in terms.items()}
     if training.discriminator_optimizer is None:
         return scalars
-    return scalars | _discriminator_step(training, restored.detach(), clean, boxes, options, accelerator)
+    return scalars | _discriminator_step(training, restored.detach(), clean, boxes, parts, options, accelerator)
 
 
 def generator_losses(
@@ -128,11 +131,12 @@ def generator_losses(
     pyramid: list[Tensor],
     clean: Tensor,
     boxes: Tensor,
+    parts: Parts,
     training: Training,
     options: TrainOptions,
     critics: "_Critics",
 ) -> dict[str, Tensor]:
-    """The weighted terms of equation 9, by name."""
+    """The weighted terms of equation 9, by name; ``parts`` are the components of ``clean``."""
     weights, discriminators = options.losses, training.discriminators
     terms = {"l1": weights.l1 * losses.reconstruction(restored, clean)}
     if weights.pyramid and training.step < weights.pyramid_steps:
@@ -146,29 +150,34 @@ def generator_losses(
     if "face" in discriminators:
         scores = _frozen(discriminators["face"], restored)
         terms["adversarial"] = weights.adversarial * losses.generator_adversarial(scores)
-    for name in _COMPONENTS:
-        if name in discriminators:
-            terms |= _component_terms(name, discriminators[name], restored, clean, boxes, options)
+    for name, part in parts.items():
+        terms |= _component_terms(name, discriminators[name], component(restored, boxes, name), part, options)
     return terms
 
 
 def _component_terms(
-    name: str, discriminator: nn.Module, restored: Tensor, clean: Tensor, boxes: Tensor, options: TrainOptions
+    name: str, discriminator: nn.Module, restored: Tensor, clean: Tensor, options: TrainOptions
 ) -> dict[str, Tensor]:
     """Adversarial and feature loss of one component (equation 7)."""
     weights = options.losses
-    scores, features = _frozen(discriminator, component(restored, boxes, name))
+    scores, features = _frozen(discriminator, restored)
     terms = {name: weights.component * losses.generator_adversarial(scores)}
     if weights.component_features != "none":
         with torch.no_grad():
-            _, wanted = discriminator(component(clean, boxes, name))
+            _, wanted = discriminator(clean)
         compare = losses.feature_style if weights.component_features == "style" else losses.feature_matching
         terms[f"{name}_features"] = weights.component_style * compare(features, wanted)
     return terms
 
 
 def _discriminator_step(
-    training: Training, restored: Tensor, clean: Tensor, boxes: Tensor, options: TrainOptions, accelerator: Accelerator
+    training: Training,
+    restored: Tensor,
+    clean: Tensor,
+    boxes: Tensor,
+    parts: Parts,
+    options: TrainOptions,
+    accelerator: Accelerator,
 ) -> Scalars:
     """Teach the discriminators to tell restored from clean; every so often with the gradient penalty (lazy R1)."""
     optimizer, weights = training.discriminator_optimizer, options.losses
@@ -179,7 +188,7 @@ def _discriminator_step(
             if name == "face":
                 real, fake = discriminator(clean), discriminator(restored)
             else:
-                real, _ = discriminator(component(clean, boxes, name))
+                real, _ = discriminator(parts[name])
                 fake, _ = discriminator(component(restored, boxes, name))
             terms[f"{name}_discriminator"] = losses.discriminator_adversarial(real, fake)
     if "face" in training.discriminators and training.step % weights.gradient_penalty_every == 0:
@@ -235,20 +244,17 @@ def _critics(options: TrainOptions, device: torch.device) -> _Critics:
         _channels_last(features)
     if not options.losses.identity:
         return _Critics(features, None)
-    network = ArcFace()
     path = options.losses.identity_weights or installed("arcface-resnet18")
-    state = {key.removeprefix("module."): value for key, value in read_state_dict(path).items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: not the weights of ArcFace (ResNet-18)") from error
-    return _Critics(features, network.to(device).eval().requires_grad_(False))
+    return _Critics(features, load_arcface(path).to(device))
 
 
 def _new_training(options: TrainOptions) -> Training:
     network = Gfpgan(options.network)
     if options.start is not None:
         start_from(network, read_state_dict(options.start))
+    if options.prior is not None:
+        load_prior(network, options.prior)
+    network.stylegan_decoder.requires_grad_(not options.freeze_prior)
     discriminators = nn.ModuleDict()
     if options.losses.adversarial:
         width = options.discriminator
@@ -258,10 +264,26 @@ def _new_training(options: TrainOptions) -> Training:
     if options.losses.component:
         discriminators.update({name: ComponentDiscriminator() for name in _COMPONENTS})
     rate = options.schedule.learning_rate
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=_BETAS)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=rate, betas=_BETAS)
     other = torch.optim.Adam(discriminators.parameters(), lr=rate, betas=_BETAS) if len(discriminators) else None
     average = deepcopy(network).eval().requires_grad_(False)
     return Training(_Trainee(network), average, discriminators, optimizer, other)
+
+
+def load_prior(network: Gfpgan, name_or_path: str) -> None:
+    """Give the decoder the weights of a StyleGAN2 of its size.
+
+    Raises:
+        WeightsError: if they are not here, or belong to a network of another shape.
+    """
+    path = installed(name_or_path) if name_or_path in manifest() else Path(name_or_path)
+    try:
+        network.stylegan_decoder.load_state_dict(read_state_dict(path))
+    except RuntimeError:
+        config = network.config
+        shape = f"{config.variant}, {config.size} pixels, multiplier {config.channel_multiplier:g}"
+        raise WeightsError(f"{path}: not a StyleGAN2 of the prior's shape ({shape})") from None
 
 
 def start_from(network: Gfpgan, state: dict[str, Tensor]) -> list[str]:
@@ -317,7 +339,7 @@ def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: 
     if schedule.batch % world:
         raise OptionError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
     faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
-    data = AgedFaces(faces.pictures, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
+    data = AgedFaces(faces, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
     share = schedule.batch // world
     offset = accelerator.process_index * share
     wanted = [step * schedule.batch + offset + item for step in range(first, last) for item in range(share)]

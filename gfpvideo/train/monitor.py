@@ -49,7 +49,7 @@ def write_preview(options: TrainOptions, target: Path, count: int) -> None:
         OutputError: if the picture cannot be written.
     """
     faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
-    data = AgedFaces(faces.pictures, options.degradation, seed=options.schedule.seed, length=count)
+    data = AgedFaces(faces, options.degradation, seed=options.schedule.seed, length=count)
     pairs = [data[index][:2] for index in range(count)]
     _write(target, _sheet([torch.stack([pair[row] for pair in pairs]) for row in (0, 1)]))
 

@@ -79,6 +79,10 @@ class TrainOptions(_Table):
     data: Data
     network: GfpganConfig = GfpganConfig()
     start: Path | None = Field(default=None, description="Model file whose weights are the start.")
+    prior: str | None = Field(
+        default=None, description="StyleGAN2 that the prior starts from, a known name or a file; without: the ablation."
+    )
+    freeze_prior: bool = Field(default=False, description="Leave the prior's weights as they are, as version 1 does.")
     degradation: Degradation = Degradation()
     losses: Losses = Losses()
     discriminator: Discriminator = Discriminator()

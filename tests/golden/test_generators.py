@@ -54,7 +54,7 @@ def test_sizes_are_recognised_from_the_keys(name: str) -> None:
         "num_style_feat": config.style_dim,
         "num_mlp": config.mlp_depth,
         "different_w": config.different_w,
-        "sft_half": config.sft_half,
+        "sft_half": config.modulation == "channel-split",
     }
     assert found == constructor
 

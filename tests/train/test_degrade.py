@@ -1,5 +1,6 @@
 """Degradation: repeatable, within range, of the announced strength; pairs and boxes that fit each other."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import skimage.data
 from gfpvideo.color import FloatImage, rgb_to_ycc
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
-from gfpvideo.train.data import AgedFaces, component_boxes, jittered, load_faces
+from gfpvideo.train.data import COMPONENT_FILE, AgedFaces, boxes_around, jittered, load_faces, moved_boxes
 from gfpvideo.train.degrade import (
     AGEINGS,
     Degradation,
@@ -143,8 +144,8 @@ def test_unreadable_pictures_are_counted(folder: Path) -> None:
 
 
 def test_items_depend_on_seed_and_index_alone(folder: Path) -> None:
-    pictures = load_faces(folder, 64).pictures
-    one, other = (AgedFaces(pictures, STRONG, seed=seed, length=50) for seed in (1, 2))
+    faces = load_faces(folder, 64)
+    one, other = (AgedFaces(faces, STRONG, seed=seed, length=50) for seed in (1, 2))
     backwards = {index: one[index] for index in reversed(range(5))}
     for index in range(5):
         assert all((a == b).all() for a, b in zip(one[index], backwards[index], strict=True))
@@ -155,6 +156,34 @@ def test_items_depend_on_seed_and_index_alone(folder: Path) -> None:
     assert boxes.shape == (3, 4)
     with pytest.raises(IndexError):
         one[50]
+
+
+def test_boxes_beside_the_faces_are_used(folder: Path) -> None:
+    """They are given in pixels of the files, and come out in pixels of the training size."""
+    box = [[100.0, 200.0, 180.0, 280.0]] * 3
+    content = {"size": 512, "boxes": {"2.png": box}}
+    (folder / COMPONENT_FILE).write_text(json.dumps(content))
+    faces = load_faces(folder, 64)
+    usual = boxes_around(template(64), 64)
+    scaled = (np.array(box) + 0.5) / 8 - 0.5
+    assert [np.allclose(boxes, usual) for boxes in faces.boxes] == [True, False, True]
+    assert np.allclose(faces.boxes[1], scaled)
+    for wrong in ("{", "{}", '{"size": 512, "boxes": {"2.png": [1, 2]}}', '{"size": 512, "boxes": [1]}'):
+        (folder / COMPONENT_FILE).write_text(wrong)
+        with pytest.raises(InputError, match=COMPONENT_FILE):
+            load_faces(folder, 64)
+
+
+def test_raster_noise_is_finer_than_that_of_a_small_picture() -> None:
+    """With ``raster`` the noise is added after enlarging: neighbouring pixels are then independent."""
+    grey = np.full((128, 128, 3), 0.5, np.float32)
+    correlation = {}
+    for raster in (0.0, 1.0):
+        settings = Degradation(shrink=(4.0, 4.0), noise=(15.0, 15.0), jpeg=(100.0, 100.0), raster=raster)
+        noisy = paper_degradation(grey, settings, np.random.default_rng(3))[..., 1] - 0.5
+        correlation[raster] = float((noisy[:, 1:] * noisy[:, :-1]).mean() / np.square(noisy).mean())
+    assert correlation[0.0] > 0.6
+    assert abs(correlation[1.0]) < 0.1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -168,7 +197,7 @@ def test_boxes_follow_the_components(seed: int) -> None:
     for channel, (a, b) in enumerate(places):
         picture[..., channel] = np.exp(-((x - a) ** 2 + (y - b) ** 2) / 18)
     warped, affine = jittered(picture, np.random.default_rng(seed))
-    boxes = component_boxes(affine, size)
+    boxes = moved_boxes(boxes_around(points, size), affine)
     mirrored = np.linalg.det(affine[:, :2]) < 0
     for channel, number in enumerate((1, 0, 2) if mirrored else (0, 1, 2)):
         light = warped[..., channel]

@@ -177,6 +177,44 @@ def test_presets_are_valid() -> None:
         assert TrainOptions.read(path).schedule.steps > 0
 
 
+@pytest.mark.parametrize("modulation", ["full", "none"])
+def test_ablations_of_the_modulation_train_and_load(modulation: Any, faces: Path, tmp_path: Path) -> None:
+    network = replace(TINY, modulation=modulation)
+    options = options_for(faces, steps=1).model_copy(update={"network": network})
+    state = read_state_dict(train(options, tmp_path / "run"))
+    assert any(key.startswith("condition_") for key in state) == (modulation == "full")
+    assert build(state).config == network
+
+
+def test_without_modulation_only_the_code_matters() -> None:
+    torch.manual_seed(2)
+    network = Gfpgan(replace(TINY, modulation="none"))
+    encoded = network.encode(torch.rand(2, 3, 32, 32) * 2 - 1)
+    assert encoded.scales == encoded.shifts == []
+    one, other = network.stylegan_decoder(encoded.w[:1].expand(2, -1, -1), [], [])
+    assert torch.equal(one, other)
+
+
+def test_a_frozen_prior_keeps_its_weights_and_the_rest_learns(faces: Path, tmp_path: Path) -> None:
+    network = replace(TINY, variant="original")
+    prior = {key: value.clone() for key, value in Gfpgan(network).stylegan_decoder.state_dict().items()}
+    torch.save({"params_ema": prior}, tmp_path / "stylegan2.pth")
+    change = {"network": network, "prior": str(tmp_path / "stylegan2.pth"), "freeze_prior": True}
+    trained = weights_of(train(options_for(faces, steps=2).model_copy(update=change), tmp_path / "run"))["params"]
+    assert all(torch.equal(trained[f"stylegan_decoder.{key}"], value) for key, value in prior.items())
+    again = weights_of(train(options_for(faces, steps=1).model_copy(update=change), tmp_path / "other"))["params"]
+    assert not torch.equal(trained["final_linear.weight"], again["final_linear.weight"])
+
+
+def test_a_prior_of_another_shape_or_not_installed_is_refused(faces: Path, tmp_path: Path) -> None:
+    torch.save({"params_ema": {"constant_input.weight": torch.zeros(1, 4, 4, 4)}}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="not a StyleGAN2 of the prior's shape"):
+        train(options_for(faces).model_copy(update={"prior": str(tmp_path / "other.pth")}), tmp_path / "run")
+    named = options_for(faces).model_copy(update={"prior": "stylegan2-ffhq-512-cmul1"})
+    with pytest.raises(WeightsError, match="gfpvideo weights get stylegan2-ffhq-512-cmul1"):
+        train(named, tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -212,8 +250,7 @@ def test_one_batch_of_eight_faces_is_learnt_by_heart(
         "network": replace(TINY, narrow=1 / 8, style_dim=32),
         "losses": Losses(l1=1.0, perceptual=0.0, pyramid=0.0, adversarial=0.0, component=0.0, identity=0.0),
     }
-    pictures = load_faces(faces, 32).pictures
-    data = AgedFaces(pictures, Degradation(grey=0.0, jitter=0.0), seed=0, length=8)
+    data = AgedFaces(load_faces(faces, 32), Degradation(grey=0.0, jitter=0.0), seed=0, length=8)
     aged, clean, boxes = (torch.stack(parts) for parts in zip(*(data[index] for index in range(8)), strict=True))
     monkeypatch.setattr(loop, "_batches", lambda *_: iter([(aged, clean, boxes)] * steps))
     seen: dict[int, dict[str, float]] = {}
