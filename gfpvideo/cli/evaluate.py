@@ -1,0 +1,108 @@
+"""``gfpvideo evaluate``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from gfpvideo.cli.common import WeightsDir, command, need_packages
+from gfpvideo.errors import OptionError
+
+if TYPE_CHECKING:
+    from gfpvideo.evaluate.report import Evaluation
+
+evaluate_app = typer.Typer(help="Measure how good a restoration is.", no_args_is_help=True)
+
+_PAGE_EXAMPLES = 24
+"""Pictures that the HTML page shows."""
+
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures side by side to this file.")]
+
+
+@evaluate_app.command("compare")
+@command
+def evaluate_compare(
+    restored: Annotated[Path, typer.Argument(help="A film, or a folder of pictures.")],
+    clean: Annotated[Path, typer.Argument(help="What it should look like: a film, or a folder with the same names.")],
+    faces: Annotated[bool, typer.Option("--faces", help="Compare the faces, aligned, not whole pictures.")] = False,
+    weights_dir: WeightsDir = None,
+    json: Json = None,
+    html: Html = None,
+) -> int:
+    """Measure restored pictures or films against clean ones."""
+    need_packages("evaluate", "torchmetrics")
+    from gfpvideo.evaluate import pairs
+    from gfpvideo.evaluate.compare import compare
+    from gfpvideo.faces.detector import make_detector
+
+    if faces:
+        found = pairs.faces(restored, clean, make_detector("centerface", 0.5))
+    else:
+        found = pairs.whole_pictures(restored, clean)
+    with tqdm(unit="picture", file=sys.stderr, disable=None) as bar:
+        examples = _PAGE_EXAMPLES if html else 0
+        evaluation = compare(
+            found, faces=faces, weights_dir=weights_dir, examples=examples, on_picture=lambda count: _show(bar, count)
+        )
+    return _report(evaluation, json, html)
+
+
+@evaluate_app.command("benchmark")
+@command
+def evaluate_benchmark(
+    folder: Annotated[Path, typer.Argument(help="Aligned, clean faces.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model's name or file; repeat it to compare several [auto].")
+    ] = None,
+    first: Annotated[int | None, typer.Option(help="First number of the file names to use.")] = None,
+    last: Annotated[int | None, typer.Option(help="Last number of the file names to use.")] = None,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16 or auto.")] = "auto",
+    weights_dir: WeightsDir = None,
+    json: Json = None,
+    html: Html = None,
+) -> int:
+    """Degrade clean faces as the paper does, restore them, and measure both."""
+    need_packages("evaluate", "torchmetrics")
+    from gfpvideo.evaluate.compare import benchmark
+    from gfpvideo.generator import load_generator
+    from gfpvideo.options import RestoreOptions
+
+    if (first is None) != (last is None):
+        raise OptionError("options first and last: give both, or neither")
+    numbers = None if first is None or last is None else range(first, last + 1)
+    models = model or ["auto"]
+    options = [RestoreOptions.parse({"model": name, "precision": precision}) for name in models]
+    generators = {
+        Path(name).name: load_generator(name, precision=chosen.precision, weights_dir=weights_dir)
+        for name, chosen in zip(models, options, strict=True)
+    }
+    with tqdm(unit="face", file=sys.stderr, disable=None) as bar:
+        evaluation = benchmark(
+            folder,
+            generators,
+            numbers=numbers,
+            seed=seed,
+            weights_dir=weights_dir,
+            examples=_PAGE_EXAMPLES if html else 0,
+            on_picture=lambda count: _show(bar, count),
+        )
+    return _report(evaluation, json, html)
+
+
+def _show(bar: tqdm, count: int) -> None:
+    bar.update(count - bar.n)
+
+
+def _report(evaluation: "Evaluation", json: Path | None, html: Path | None) -> int:
+    from gfpvideo.evaluate.report import write_text
+
+    typer.echo(evaluation.table())
+    if json is not None:
+        write_text(json, evaluation.as_json())
+    if html is not None:
+        write_text(html, evaluation.as_html())
+    return 0

@@ -1,0 +1,97 @@
+"""``gfpvideo restore``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gfpvideo.cli.common import WeightsDir, command, restore_option
+from gfpvideo.errors import OptionError
+from gfpvideo.frames import Report
+from gfpvideo.options import RestoreOptions
+
+
+@command
+def restore(
+    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of pictures.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Target [default: SOURCE with .restored before the suffix].")
+    ] = None,
+    model: Annotated[str | None, restore_option("model")] = None,
+    weights_dir: WeightsDir = None,
+    engine: Annotated[str | None, restore_option("engine")] = None,
+    device: Annotated[str | None, restore_option("device")] = None,
+    precision: Annotated[str | None, restore_option("precision")] = None,
+    batch: Annotated[str | None, restore_option("batch")] = None,
+    detector: Annotated[str | None, restore_option("detector")] = None,
+    detect_size: Annotated[str | None, restore_option("detect_size")] = None,
+    min_score: Annotated[str | None, restore_option("min_score")] = None,
+    min_face: Annotated[str | None, restore_option("min_face")] = None,
+    lag: Annotated[str | None, restore_option("lag")] = None,
+    max_gap: Annotated[str | None, restore_option("max_gap")] = None,
+    strength: Annotated[str | None, restore_option("strength")] = None,
+    color: Annotated[str | None, restore_option("color")] = None,
+    codec: Annotated[str | None, restore_option("codec")] = None,
+    crf: Annotated[str | None, restore_option("crf")] = None,
+    preset: Annotated[str | None, restore_option("preset")] = None,
+    encoder_option: Annotated[
+        list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")
+    ] = None,
+    overwrite: Annotated[bool, restore_option("overwrite", "--overwrite")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> int:
+    """Restore the faces in a film, a picture, or a folder of pictures."""
+    given = {name: value for name, value in locals().items() if name in RestoreOptions.model_fields}
+    values = {name: value for name, value in given.items() if value is not None}
+    values["encoder_options"] = _pairs(encoder_option or [])
+    options = RestoreOptions.parse(values)
+    report = _restore_with_bar(source, output, options, quiet)
+    for warning in report.warnings:
+        typer.echo(f"gfpvideo: warning: {warning}", err=True)
+    if not quiet:
+        typer.echo(summary(report))
+    return report.exit_code
+
+
+def _pairs(items: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in items:
+        key, separator, value = item.partition("=")
+        if not separator:
+            raise OptionError(f"option encoder-option = {item!r}: must be KEY=VALUE")
+        pairs[key] = value
+    return pairs
+
+
+def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
+    from tqdm import tqdm
+
+    from gfpvideo.pipeline import Progress, restore
+
+    faces = 0
+    with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def show(progress: Progress) -> None:
+            nonlocal faces
+            faces += len(progress.restored.touched)
+            bar.total = max(progress.expected or 0, bar.n + 1) if progress.expected else None
+            bar.set_postfix(faces=faces, refresh=False)
+            bar.update()
+
+        return restore(source, output, options, on_frame=show)
+
+
+def summary(report: Report) -> str:
+    """The few lines that are printed after a restoration."""
+    lines = [
+        f"{report.target}",
+        f"  frames    {report.frames}",
+        f"  tracks    {report.tracks}",
+        f"  faces     {report.faces} restored",
+        f"  model     {report.model} on {report.engine}",
+        f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
+        f"  warnings  {len(report.warnings) or 'none'}",
+        f"  seconds   {report.seconds:.1f}",
+    ]
+    return "\n".join(lines)

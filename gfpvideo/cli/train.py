@@ -1,0 +1,75 @@
+"""``gfpvideo train`` and ``gfpvideo align``."""
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from gfpvideo.cli.common import command, need_packages
+
+train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
+
+
+@train_app.command("run")
+@command
+def train_run(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of checkpoints, logs and sample sheets.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
+) -> int:
+    """Train a network; Ctrl-C saves a checkpoint, which `restore --model` takes as well."""
+    need_packages("train", "accelerate", "tensorboard")
+    from gfpvideo.train.monitor import train_with_monitor
+    from gfpvideo.train.options import TrainOptions
+
+    typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
+    return 0
+
+
+@train_app.command("preview")
+@command
+def train_preview(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG.")],
+    count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many faces to show.")] = 8,
+) -> int:
+    """Write a picture of faces as the network will see them, above the same faces clean."""
+    need_packages("train", "accelerate", "tensorboard")
+    from gfpvideo.train.monitor import write_preview
+    from gfpvideo.train.options import TrainOptions
+
+    write_preview(TrainOptions.read(options), output, count)
+    return 0
+
+
+@command
+def align(
+    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of films and pictures.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the aligned faces; must be empty.")],
+    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of an aligned face in pixels.")] = 512,
+    max_enlargement: Annotated[
+        float, typer.Option(min=0.1, help="Leave out faces that would be enlarged more than this.")
+    ] = 1.25,
+    per_track: Annotated[int, typer.Option(min=1, help="Faces to take of each track of a film, the sharpest.")] = 8,
+    spacing: Annotated[float, typer.Option(min=0.01, help="Seconds between two faces of a track, at least.")] = 0.5,
+) -> int:
+    """Make a folder of aligned faces to train on, out of photographs and the sharp frames of films."""
+    from gfpvideo.faces.detector import make_detector
+    from gfpvideo.train.collect import Selection, collect
+
+    selection = Selection(size, max_enlargement, per_track, Fraction(spacing).limit_denominator(1000))
+    with tqdm(unit="file", file=sys.stderr, disable=None) as bar:
+
+        def show(path: Path) -> None:
+            bar.set_postfix_str(path.name)
+            bar.update()
+
+        collected = collect(source, output, make_detector("centerface", 0.5), selection, show)
+    for reason in collected.skipped:
+        typer.echo(f"gfpvideo: warning: skipped: {reason}", err=True)
+    counts = f"{collected.faces} faces, {collected.small} too small, {len(collected.skipped)} files skipped"
+    typer.echo(f"{output}: {counts}")
+    return 1 if collected.skipped else 0

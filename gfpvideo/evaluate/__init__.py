@@ -1,0 +1,1 @@
+"""How good a restoration is: measures, and the reports that show them."""

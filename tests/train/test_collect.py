@@ -1,0 +1,75 @@
+"""`gfpvideo align`: aligned faces out of photographs and films."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+from typer.testing import CliRunner
+
+from gfpvideo.cli import app
+from gfpvideo.faces.align import template
+from gfpvideo.faces.detector import make_detector
+from gfpvideo.frames import Crop, Face, Rect
+from gfpvideo.train.collect import Selection, sharpest, sharpness
+from gfpvideo.train.data import COMPONENT_FILE, boxes_around, load_faces
+
+
+def crop_of(picture: np.ndarray, track: int) -> Crop:
+    face = Face(track, np.zeros((5, 2)), filled=False)
+    return Crop(face, np.eye(2, 3), Rect(0, 0, 64, 64), picture.astype(np.float32))
+
+
+def test_a_folder_of_photographs_and_films_becomes_training_data(film: Path, tmp_path: Path) -> None:
+    """Found again in the result, the eyes and the mouth lie in the middle of the boxes; training reads both."""
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    photo = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+    assert cv2.imwrite(str(source / "photo.png"), photo)
+    (source / film.name).write_bytes(film.read_bytes())
+    (source / "notes.txt").write_text("nothing to see")
+    arguments = ["align", str(source), "-o", str(target), "--size", "128", "--per-track", "2"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "notes.txt: not a film" in result.stderr
+    assert "3 faces, 0 too small, 1 files skipped" in result.stdout
+    boxes = json.loads((target / COMPONENT_FILE).read_text())["boxes"]
+    assert sorted(boxes) == ["home_movie-001.png", "home_movie-002.png", "photo-001.png"]
+    detector = make_detector("centerface", 0.5)
+    bias = template(128, detector.landmarks_512) - template(128)
+    for name, box in boxes.items():
+        picture = cv2.imread(str(target / name))
+        assert picture is not None
+        assert picture.shape == (128, 128, 3)
+        ((found, *_),) = detector.detect([np.asarray(picture, np.uint8)])
+        assert np.abs(np.array(box) - boxes_around(found.landmarks - bias, 128)).max() < 4
+    faces = load_faces(target, 64)
+    assert np.allclose(faces.boxes[0], (np.array(boxes["home_movie-001.png"]) + 0.5) / 2 - 0.5)
+
+
+def test_faces_that_are_too_small_are_counted_and_refused(film: Path, tmp_path: Path) -> None:
+    arguments = ["align", str(film), "-o", str(tmp_path / "out"), "--size", "512", "--max-enlargement", "0.5"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "faces were too small" in result.stderr
+
+
+def test_a_folder_in_use_is_refused(film: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    result = CliRunner().invoke(app, ["align", str(film), "-o", str(tmp_path)])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "not empty" in result.stderr
+
+
+def test_the_sharpest_crops_of_each_track_are_taken(rng: np.random.Generator) -> None:
+    detail = rng.uniform(-1, 1, (64, 64, 3))
+    contrasts = [0.1, 0.5, 0.2, 0.9, 0.3, 0.7]
+    crops = [(Fraction(second), crop_of(detail * contrast, 1)) for second, contrast in enumerate(contrasts)]
+    crops += [(Fraction(0), crop_of(detail * 0.05, 2))]
+    chosen = sharpest(iter(crops), Selection(per_track=2, spacing=Fraction(1)))
+    expected = [sharpness(crops[index][1]) for index in (3, 5, 6)]
+    assert sorted(map(sharpness, chosen)) == sorted(expected)
+    apart = sharpest(iter(crops[:6]), Selection(per_track=6, spacing=Fraction(3)))
+    assert [sharpness(crop) for crop in apart] == [sharpness(crops[1][1]), sharpness(crops[3][1])]
