@@ -38,6 +38,8 @@ class Degradation:
     """Chance that face and target both lose their colour."""
     jitter: float = 0.3
     """Chance of a shift of colour that the network is to undo; 0 keeps the source's colour (1.2 and later)."""
+    gentle: float = 0.0
+    """Chance of a face that needs little: blur, shrinking and noise come from the lower third of their ranges."""
     raster: float = 0.0
     """Chance that noise and compression work on the enlarged picture: a digitised tape is coarse, its raster is not."""
     recode: float = 0.0
@@ -75,14 +77,20 @@ def paper_degradation(clean: FloatImage, settings: Degradation, random: Random) 
     """Equation 7 of the paper: ``x = [(y * k_sigma) down_r + n_delta] JPEG_q``, enlarged back to the size of ``y``."""
     height, width = clean.shape[:2]
     scale = height / _REFERENCE_SIZE
+    share = 1 / 3 if random.random() < settings.gentle else 1.0
     low, high = (np.log(bound) for bound in settings.blur)
-    blurred = blur(clean, float(np.exp(random.uniform(low, high))) * scale, random)
-    small = shrink(blurred, float(random.uniform(*settings.shrink)))
+    blurred = blur(clean, float(np.exp(_drawn((low, high), share, random))) * scale, random)
+    small = shrink(blurred, _drawn(settings.shrink, share, random))
     if random.random() < settings.raster:
         small = enlarge(small, (width, height))
-    small = noise(small, float(random.uniform(*settings.noise)) / 255, random)
+    small = noise(small, _drawn(settings.noise, share, random) / 255, random)
     small = jpeg(small, round(random.uniform(*settings.jpeg)))
     return enlarge(small, (width, height))
+
+
+def _drawn(bounds: Range, share: float, random: Random) -> float:
+    """A number from the lower ``share`` of a range."""
+    return float(random.uniform(bounds[0], bounds[0] + share * (bounds[1] - bounds[0])))
 
 
 def blur(picture: FloatImage, sigma: float, random: Random) -> FloatImage:

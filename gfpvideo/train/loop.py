@@ -142,8 +142,10 @@ def generator_losses(
     if weights.pyramid and training.step < weights.pyramid_steps:
         terms["pyramid"] = weights.pyramid * losses.pyramid(pyramid, clean)
     if critics.features is not None:
-        seen = (critics.features(picture) for picture in (restored, clean))
+        seen = [critics.features(picture) for picture in (restored, clean)]
         terms["perceptual"] = weights.perceptual * losses.perceptual(*seen)
+        if weights.perceptual_style:
+            terms["style"] = weights.perceptual_style * losses.feature_style(*seen)
     if critics.identity is not None:
         embeddings = (critics.identity(grey_faces(picture)) for picture in (restored, clean))
         terms["identity"] = weights.identity * losses.identity(*embeddings)

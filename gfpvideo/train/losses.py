@@ -54,7 +54,11 @@ def gram(features: Tensor) -> Tensor:
 
 
 def feature_style(restored: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Mean absolute difference of Gram matrices of a component discriminator's features (equation 7, second term)."""
+    """Mean absolute difference of Gram matrices of features.
+
+    Of a component discriminator's it is the second term of equation 7; the published settings have it for the features
+    of the perceptual loss as well.
+    """
     return torch.stack([(gram(a) - gram(b)).abs().mean() for a, b in zip(restored, target, strict=True)]).sum()
 
 

@@ -36,6 +36,7 @@ class Losses(_Table):
 
     l1: float = 0.1
     perceptual: float = 1.0
+    perceptual_style: float = 50.0
     features: FeatureName = "vgg19"
     pyramid: float = 1.0
     pyramid_steps: int = Field(default=50_000, description="Steps after which the pyramid loss ends.")

@@ -186,6 +186,18 @@ def test_raster_noise_is_finer_than_that_of_a_small_picture() -> None:
     assert abs(correlation[1.0]) < 0.1
 
 
+def test_gentle_damage_stays_in_the_lower_third_of_its_ranges(face: FloatImage) -> None:
+    """One third of the noise, over many draws: the largest deviation is below what ordinary damage reaches."""
+    grey = np.full_like(face, 0.5)
+    deviations = {}
+    for gentle in (0.0, 1.0):
+        settings = Degradation(shrink=(1.0, 1.0), noise=(0.0, 15.0), jpeg=(100.0, 100.0), gentle=gentle)
+        drawn = [paper_degradation(grey, settings, np.random.default_rng(seed)) for seed in range(40)]
+        deviations[gentle] = max(float(picture.std()) for picture in drawn) * 255
+    assert deviations[1.0] < 5.5
+    assert deviations[0.0] > 12
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_boxes_follow_the_components(seed: int) -> None:
     """Dots painted at eyes and mouth must lie in the middle of their boxes, mirrored or not; left stays left."""

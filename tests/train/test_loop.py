@@ -104,7 +104,8 @@ def test_losses_and_sheets_are_reported(faces: Path, tmp_path: Path) -> None:
         ({"component": 0.0}, {"mouth", "mouth_features", "mouth_discriminator"}),
         ({"component_features": "none"}, {"mouth_features", "left_eye_features"}),
         ({"pyramid": 0.0}, {"pyramid"}),
-        ({"perceptual": 0.0}, {"perceptual"}),
+        ({"perceptual": 0.0}, {"perceptual", "style"}),
+        ({"perceptual_style": 0.0}, {"style"}),
     ],
 )
 def test_ablations_switch_losses_off(change: dict[str, Any], gone: set[str], faces: Path, tmp_path: Path) -> None:
