@@ -161,7 +161,9 @@ class Crop:
     source: NDArray[np.float32]
     """(S, S, 3) RGB in [-1, 1]."""
     restored: NDArray[np.float32] | None = None
-    """(S, S, 3) RGB in about [-1, 1], once the generator has run."""
+    """(S, S, 3) RGB in about [-1, 1], once the generator has run; ``None`` where it need not."""
+    share: float = 1.0
+    """How much of its restoration the face gets, 0 to 1; the generator skips what gets none."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ class RestoredFrame:
     """The restored samples, laid out as ``frame.components``."""
     touched: tuple[tuple[int, Rect], ...]
     """Track and storage rectangle of each restored face; every sample outside them is the decoder's."""
+    faces: tuple[Face, ...] = ()
+    """All faces that were followed into this frame, restored or not."""
 
 
 @dataclass

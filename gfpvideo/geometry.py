@@ -54,6 +54,11 @@ def move(affine: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return points @ affine[:, :2].T + affine[:, 2]
 
 
+def scale_of(affine: Affine) -> float:
+    """How many times longer a map makes things, on average over directions."""
+    return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+
+
 def resample(picture: FloatImage, affine: Affine, size: tuple[int, int], border: int) -> FloatImage:
     """Warp ``picture`` by ``affine`` into ``size`` (width, height), area-correct in both directions.
 
@@ -72,3 +77,13 @@ def resample(picture: FloatImage, affine: Affine, size: tuple[int, int], border:
 def local(to_crop: Affine, rect: Rect) -> Affine:
     """``to_crop`` for coordinates that start at the corner of ``rect``."""
     return compose(to_crop, np.array([[1.0, 0.0, rect.left], [0.0, 1.0, rect.top]]))
+
+
+def face_size(landmarks: NDArray[np.float64]) -> float:
+    """Distance from between the eyes to between the mouth corners, or from eye to eye if that is longer.
+
+    The longer of the two hardly changes when a head turns or nods.
+    """
+    eyes, mouth = landmarks[:2], landmarks[3:]
+    down = np.linalg.norm(mouth.mean(axis=0) - eyes.mean(axis=0))
+    return float(max(down, np.linalg.norm(eyes[1] - eyes[0]), 1e-6))

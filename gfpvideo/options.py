@@ -47,6 +47,13 @@ class RestoreOptions(BaseModel):
     lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")
     max_gap: int = Field(default=8, ge=0, le=120, description="Frames for which a missed face is filled in.")
 
+    smooth: bool = Field(default=True, description="Stabilise landmarks over time and fill gaps.")
+    steady: int = Field(
+        default=4, ge=0, le=24, description="Frames either side that a face is averaged with where nothing moves."
+    )
+    adapt: bool = Field(default=True, description="Restore less what is sharp, tiny or seen from the side.")
+    grain: Literal["none", "match"] = Field(default="none", description="Put the film's own grain back on faces.")
+
     strength: float = Field(default=1.0, ge=0, le=1, description="How much of the restoration goes into the picture.")
     color: Literal["source", "model"] = Field(default="source", description="Where colour and light come from.")
 

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from gfpvideo.composite.need import weigh
 from gfpvideo.composite.paste import composite
+from gfpvideo.composite.steady import steady
 from gfpvideo.errors import InputError, OptionError, UnsupportedMediaError
 from gfpvideo.faces.align import align
 from gfpvideo.faces.detect import detect
@@ -26,6 +27,8 @@ from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.options import RestoreOptions
 from gfpvideo.stages import Stages
 
+_FADE = 6
+"""Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 _QUEUE = 4
 """Frames that wait between two threads."""
 _BATCH_FRAMES = 16
@@ -122,7 +125,11 @@ class _Restorer:
         detected = stages.timed("detect", detect(frames, self.detector))
         tracked = stages.ahead(stages.timed("track", track(detected, tracker)), _QUEUE)
         cropped = stages.timed("align", align(tracked, self.generator.size, self.detector.landmarks_512))
+        if options.adapt:
+            cropped = stages.timed("weigh", weigh(cropped, _FADE, options.min_face))
         generated = stages.ahead(stages.timed("generate", generate(cropped, self.generator, options.batch)), _QUEUE)
+        if options.steady:
+            generated = stages.timed("steady", steady(generated, options.steady, options.grain))
         return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
 
 
@@ -131,26 +138,26 @@ def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int) -
     waiting: list[CroppedFrame] = []
     for frame in frames:
         waiting.append(frame)
-        if sum(len(item.crops) for item in waiting) >= batch or len(waiting) >= _BATCH_FRAMES or not frame.crops:
+        needed = sum(crop.share > 0 for item in waiting for crop in item.crops)
+        if needed >= batch or len(waiting) >= _BATCH_FRAMES or not needed:
             yield from _generated(waiting, generator, batch)
             waiting.clear()
     yield from _generated(waiting, generator, batch)
 
 
 def _generated(frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
-    sources = [crop.source.transpose(2, 0, 1) for frame in frames for crop in frame.crops]
+    sources = [crop.source.transpose(2, 0, 1) for frame in frames for crop in frame.crops if crop.share]
     results = iter(
         restored
         for start in range(0, len(sources), batch)
         for restored in generator(np.stack(sources[start : start + batch]))
     )
     for frame in frames:
-        restored = islice(results, len(frame.crops))
-        crops = (
-            replace(crop, restored=np.ascontiguousarray(picture.transpose(1, 2, 0)))
-            for crop, picture in zip(frame.crops, restored, strict=True)
+        crops = tuple(
+            replace(crop, restored=np.ascontiguousarray(next(results).transpose(1, 2, 0))) if crop.share else crop
+            for crop in frame.crops
         )
-        yield CroppedFrame(frame.frame, tuple(crops))
+        yield CroppedFrame(frame.frame, crops)
 
 
 def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None) -> Report:
@@ -160,7 +167,7 @@ def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame:
         sink.plan()
         restorer = _Restorer.load(options)
         report = restorer.report(source, target)
-        tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face)
+        tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
         with Stages() as stages:
             decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
             marked = stages.timed("shots", mark_shots(decoded))

@@ -93,6 +93,33 @@ def evaluate_benchmark(
     return _report(evaluation, json, html)
 
 
+@evaluate_app.command("stability")
+@command
+def evaluate_stability(
+    restored: Annotated[Path, typer.Argument(help="The film to judge.")],
+    source: Annotated[
+        Path | None, typer.Option(help="The film before restoration: faces and motion are taken from it.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="A clean version, for PSNR and SSIM inside the faces.")] = None,
+    json: Json = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw the course of each track (png, svg, pdf).")] = None,
+) -> int:
+    """Measure how steady the faces of a film are, track by track."""
+    need_packages("evaluate", "torchmetrics", *(["matplotlib"] if plot else []))
+    from gfpvideo.evaluate.report import write_text
+    from gfpvideo.evaluate.stability import stability
+    from gfpvideo.evaluate.stability_report import write_plot
+    from gfpvideo.faces.detector import make_detector
+
+    result = stability(restored, make_detector("centerface", 0.25), source=source, reference=reference)
+    typer.echo(result.table())
+    if json is not None:
+        write_text(json, result.as_json())
+    if plot is not None:
+        write_plot(result, plot)
+    return 0
+
+
 def _show(bar: tqdm, count: int) -> None:
     bar.update(count - bar.n)
 

@@ -6,11 +6,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gfpvideo.color import Components, FloatImage, add_rgb
+from gfpvideo.color import Components, FloatImage, add_rgb, read_rgb
 from gfpvideo.composite.light import source_light
 from gfpvideo.composite.mask import face_mask
 from gfpvideo.frames import Crop, CroppedFrame, RestoredFrame
-from gfpvideo.geometry import invert, local, resample
+from gfpvideo.geometry import invert, local, resample, scale_of
+
+_COARSE, _FINE = 1.0, 1.3
+"""Crop pixels for each frame pixel from which on the frame begins to be replaced, and is replaced altogether."""
 
 
 def composite(
@@ -30,13 +33,34 @@ def composite(
 def paste(cropped: CroppedFrame, strength: float, color: Literal["source", "model"]) -> RestoredFrame:
     """One frame with its restored faces in place; the frame that came in keeps its samples."""
     frame = cropped.frame
-    if not cropped.crops or strength == 0:
-        return RestoredFrame(frame, frame.components, ())
+    faces = tuple(crop.face for crop in cropped.crops)
+    restored = [crop for crop in cropped.crops if crop.restored is not None]
+    if not restored or strength == 0:
+        return RestoredFrame(frame, frame.components, (), faces)
     components = tuple(plane.copy() for plane in frame.components)
-    for crop in cropped.crops:
-        _add(components, cropped, crop, _change(crop, color) * np.float32(strength))
-    touched = tuple((crop.face.track, crop.rect) for crop in cropped.crops)
-    return RestoredFrame(frame, components, touched)
+    for crop in restored:
+        _add(components, cropped, crop, color, np.float32(strength * crop.share))
+    touched = tuple((crop.face.track, crop.rect) for crop in restored)
+    return RestoredFrame(frame, components, touched, faces)
+
+
+def _add(
+    components: Components, cropped: CroppedFrame, crop: Crop, color: Literal["source", "model"], strength: np.float32
+) -> None:
+    """Add ``strength`` times the change of one face to the samples under its rectangle."""
+    samples = cropped.frame.samples
+    to_rect = invert(local(crop.to_crop, crop.rect))
+    size = (crop.rect.width, crop.rect.height)
+    mask, change = face_mask(len(crop.source)), _change(crop, color)
+    replaced = fineness(crop)
+    if replaced:
+        change += np.float32(replaced / 2) * mask[..., None] * (crop.source + 1)
+    difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
+    if replaced:
+        there = read_rgb(cropped.frame.components, samples, crop.rect).clip(0.0, 1.0)
+        region = resample(mask, to_rect, size, cv2.BORDER_CONSTANT)
+        difference -= np.float32(replaced) * region[..., None] * there
+    add_rgb(components, samples, crop.rect, difference * strength)
 
 
 def _change(crop: Crop, color: Literal["source", "model"]) -> FloatImage:
@@ -50,8 +74,10 @@ def _change(crop: Crop, color: Literal["source", "model"]) -> FloatImage:
     return np.multiply(residual, half_mask, dtype=np.float32)
 
 
-def _add(components: Components, cropped: CroppedFrame, crop: Crop, change: FloatImage) -> None:
-    to_rect = invert(local(crop.to_crop, crop.rect))
-    size = (crop.rect.width, crop.rect.height)
-    difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
-    add_rgb(components, cropped.frame.samples, crop.rect, difference)
+def fineness(crop: Crop) -> float:
+    """How far the crop can stand for the frame: 0 where it is as coarse or coarser, 1 where it is clearly finer.
+
+    Noise near the limit of the frame's raster does not survive the way into a finer crop; the difference of two crops
+    cannot take it away, so there the frame is replaced by what the crop holds of it.
+    """
+    return float(np.clip((scale_of(crop.to_crop) - _COARSE) / (_FINE - _COARSE), 0.0, 1.0))

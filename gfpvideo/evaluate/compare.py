@@ -5,12 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from gfpvideo.color import FloatImage
 from gfpvideo.errors import InputError
-from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer
+from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer, to_tensor
 from gfpvideo.evaluate.pairs import Pair, Picture
 from gfpvideo.evaluate.report import Evaluation, Example
 from gfpvideo.generator import Generator
@@ -127,7 +126,7 @@ def _score(scores: dict[str, Scorer], states: dict[str, list[Picture]], clean: l
 
 def _tensor(pictures: list[Picture]) -> Tensor:
     """(B, 3, H, W) float32 in [0, 1]."""
-    return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32)) / 255
+    return to_tensor([picture.astype(np.float32) / np.float32(255) for picture in pictures])
 
 
 def _bytes(picture: FloatImage) -> Picture:

@@ -10,10 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gfpvideo.color import FloatImage
 from gfpvideo.errors import OptionError, WeightsError
 from gfpvideo.generator.manifest import installed
 from gfpvideo.train import losses
@@ -229,6 +231,16 @@ def available(wanted: Sequence[Definition], *, faces: bool) -> tuple[list[Defini
 def scorer(usable: Sequence[Definition]) -> Scorer:
     """A fresh scorer of metrics that :func:`available` found."""
     return Scorer({definition.name: definition.make() for definition in usable})
+
+
+def similarity_scorer() -> Scorer:
+    """A scorer of PSNR and SSIM alone, which need no weights."""
+    return scorer([definition for definition in definitions() if definition.name in {"psnr", "ssim"}])
+
+
+def to_tensor(pictures: Sequence[FloatImage]) -> Tensor:
+    """(B, 3, H, W) of pictures (H, W, 3)."""
+    return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
 
 
 def _need(module: str, package: str) -> None:

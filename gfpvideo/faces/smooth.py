@@ -12,6 +12,7 @@ from filterpy.kalman import KalmanFilter, rts_smoother
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Detection
+from gfpvideo.geometry import face_size
 
 _COORDINATES = 10
 _STEP = np.array([[1.0, 1.0], [0.0, 1.0]])
@@ -30,16 +31,6 @@ _SURPRISE = 2.0
 """Mean squared innovation, in predicted variances, above which a movement counts as sudden."""
 _MAX_HASTE = 1e3
 """Most that the process noise grows by at a sudden movement."""
-
-
-def face_size(landmarks: NDArray[np.float64]) -> float:
-    """Distance from between the eyes to between the mouth corners, or from eye to eye if that is longer.
-
-    The longer of the two hardly changes when a head turns or nods.
-    """
-    eyes, mouth = landmarks[:2], landmarks[3:]
-    down = np.linalg.norm(mouth.mean(axis=0) - eyes.mean(axis=0))
-    return float(max(down, np.linalg.norm(eyes[1] - eyes[0]), 1e-6))
 
 
 @dataclass(frozen=True)

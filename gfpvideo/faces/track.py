@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from gfpvideo.faces.smooth import LandmarkSmoother, face_size
+from gfpvideo.faces.smooth import LandmarkSmoother
 from gfpvideo.frames import DetectedFrame, Detection, Face, Frame, TrackedFrame
+from gfpvideo.geometry import face_size
 
 _REACH = 0.8
 """Farthest that landmarks may lie from their prediction on average, in face sizes, to belong to the same face."""
@@ -21,7 +22,8 @@ _MIN_HITS = 3
 class _Track:
     """One face, from its first detection to its last."""
 
-    def __init__(self, detection: Detection, index: int, raster: float) -> None:
+    def __init__(self, detection: Detection, index: int, raster: float, *, smooth: bool) -> None:
+        self.raw = None if smooth else {index: detection.landmarks}
         self.number: int | None = None
         self.smoother = LandmarkSmoother(detection, raster)
         self.last_hit = index
@@ -35,6 +37,8 @@ class _Track:
         if detection is not None:
             self.last_hit = index
             self._seen.add(index)
+            if self.raw is not None:
+                self.raw[index] = detection.landmarks
             self.hits += 1
 
     def face(self, index: int) -> Face | None:
@@ -43,18 +47,22 @@ class _Track:
         if index > self.last_hit or ago >= len(self.smoother):
             return None
         assert self.number is not None
+        if self.raw is not None:
+            return Face(self.number, self.raw[index], filled=False) if index in self.raw else None
         return Face(self.number, self.smoother.smoothed(ago), index not in self._seen)
 
     def forget(self, index: int) -> None:
         """Drop what was kept for frames up to ``index``."""
         self._seen = {seen for seen in self._seen if seen > index}
+        if self.raw is not None:
+            self.raw = {seen: landmarks for seen, landmarks in self.raw.items() if seen > index}
         self.smoother.forget(max(1, self.current - index))
 
 
 class Tracker:
     """Feed it detections frame by frame; it returns frames with stabilised faces, at most ``lag`` frames later."""
 
-    def __init__(self, lag: int, max_gap: int, min_score: float, min_face: float) -> None:
+    def __init__(self, lag: int, max_gap: int, min_score: float, min_face: float, *, smooth: bool = True) -> None:
         """Set up an empty tracker.
 
         Args:
@@ -62,11 +70,13 @@ class Tracker:
             max_gap: frames for which a missed face is still expected to come back.
             min_score: least score of a detection that starts a track; going on with one takes any detection.
             min_face: least size in display pixels of a face that is handed on.
+            smooth: whether landmarks are stabilised and gaps filled; otherwise they are the detector's.
         """
         self._lag = lag
         self._max_gap = max_gap
         self._min_score = min_score
         self._min_face = min_face
+        self._smooth = smooth
         self._tracks: list[_Track] = []
         self._waiting: deque[Frame] = deque()
         self._numbers = 0
@@ -98,7 +108,7 @@ class Tracker:
         taken = set(pairs.values())
         for number, detection in enumerate(detected.detections):
             if number not in taken and detection.score >= self._min_score:
-                self._tracks.append(_Track(detection, index, max(detected.frame.thumbnail_scale)))
+                self._tracks.append(_Track(detection, index, max(detected.frame.thumbnail_scale), smooth=self._smooth))
 
     def _release(self) -> TrackedFrame:
         frame = self._waiting.popleft()

@@ -18,7 +18,7 @@ from gfpvideo.faces.detector import Detector
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
-from gfpvideo.geometry import move
+from gfpvideo.geometry import move, scale_of
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around
@@ -154,7 +154,7 @@ def _large(
     """Crops that need not be enlarged too much, each with its time in seconds."""
     for frame in frames:
         for crop in frame.crops:
-            if np.sqrt(abs(np.linalg.det(crop.to_crop[:, :2]))) > selection.max_enlargement:
+            if scale_of(crop.to_crop) > selection.max_enlargement:
                 collected.small += 1
             elif not crop.face.filled:
                 yield frame.frame.pts * frame.frame.time_base, crop

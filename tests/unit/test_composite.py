@@ -1,5 +1,6 @@
 """Restored faces go back without a border, without a colour shift, and nowhere else."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from gfpvideo.color import FloatImage, read_rgb, rgb_to_ycc
 from gfpvideo.composite.light import chroma_share, source_light
 from gfpvideo.composite.mask import face_mask
-from gfpvideo.composite.paste import paste
+from gfpvideo.composite.paste import fineness, paste
 from gfpvideo.faces.align import FFHQ_512, cut, template
 from gfpvideo.frames import CroppedFrame, Face, Rect, Samples
 from gfpvideo.geometry import similarity_transform
@@ -47,8 +48,24 @@ def test_the_mask_fades_to_nothing_before_the_border() -> None:
 def test_a_restoration_that_changes_nothing_changes_no_sample(color: Literal["source", "model"]) -> None:
     random = np.random.default_rng(1)
     planes = [plane + random.integers(-9, 9, plane.shape).astype(np.uint8) for plane in yuv_planes()]
-    restored = paste(cropped(planes, YUV, 0.0), 1.0, color)
+    work = cropped(planes, YUV, 0.0, scale=0.51)
+    assert fineness(work.crops[0]) == 0
+    restored = paste(work, 1.0, color)
     assert all(np.array_equal(a, b) for a, b in zip(restored.components, planes, strict=True))
+
+
+def test_noise_at_the_limit_of_the_raster_goes_where_the_crop_is_finer() -> None:
+    """Restored to a flat grey, a noisy face must come out flat, however far it was enlarged for the generator."""
+    random = np.random.default_rng(1)
+    plane = (120 + random.normal(0, 6, (220, 240))).astype(np.uint8)
+    for scale in (0.35, 0.2):
+        work = cropped([plane], Samples("gray", 8, full_range=True), 0.0, scale)
+        crop = replace(work.crops[0], restored=np.full((SIZE, SIZE, 3), 120 / 127.5 - 1, np.float32))
+        assert fineness(crop) == 1
+        flat = paste(replace(work, crops=(crop,)), 1.0, "model").components[0]
+        x, y = np.rint(crop.face.landmarks[2]).astype(int)
+        assert plane[y - 8 : y + 8, x - 8 : x + 8].std() > 5
+        assert flat[y - 8 : y + 8, x - 8 : x + 8].std() < 0.6
 
 
 def test_the_decoded_frame_is_not_written_to() -> None:

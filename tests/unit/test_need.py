@@ -1,0 +1,106 @@
+"""How much of its restoration a face gets."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from gfpvideo.color import FloatImage, rgb_to_ycc
+from gfpvideo.composite.need import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
+from gfpvideo.faces.align import template
+from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.geometry import resample
+from helpers import frame_of
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def face() -> FloatImage:
+    """A sharp face, about as FFHQ aligns it."""
+    portrait = skimage.data.astronaut()[0:200, 124:324]
+    return (cv2.resize(portrait, (SIZE, SIZE), interpolation=cv2.INTER_AREA) / 127.5 - 1).astype(np.float32)
+
+
+def crop_of(source: FloatImage, landmarks: np.ndarray | None = None) -> Crop:
+    points = template(SIZE) if landmarks is None else landmarks
+    return Crop(Face(1, points, filled=False), np.eye(2, 3), Rect(0, 0, SIZE, SIZE), source)
+
+
+def coarse(face: FloatImage, factor: int) -> FloatImage:
+    small = cv2.resize(face, (SIZE // factor, SIZE // factor), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def needs(source: FloatImage, landmarks: np.ndarray | None = None, min_face: float = 10) -> float:
+    return need(crop_of(source, landmarks), rgb_to_ycc(source)[0], min_face)
+
+
+def test_blur_makes_a_face_need_more(face: FloatImage) -> None:
+    found = [needs(picture) for picture in (face, coarse(face, 2), coarse(face, 6))]
+    assert found[0] < 0.5
+    assert found[0] <= found[1] <= found[2] == 1.0
+
+
+def test_noise_makes_a_sharp_face_need_restoring(face: FloatImage, rng: np.random.Generator) -> None:
+    grain = rng.standard_normal(face.shape[:2])[..., None].astype(np.float32)
+    assert needs((face + 10 / 127.5 * grain).astype(np.float32)) == 1.0
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.0, 1.6, 3.0])
+def test_noise_is_measured_and_does_not_pass_for_sharpness(
+    scale: float, face: FloatImage, rng: np.random.Generator
+) -> None:
+    """Whatever the crop is enlarged by: from one frame if the noise is white, from two whatever it is."""
+    luma, _ = rgb_to_ycc(coarse(face, 4))
+    side = round(SIZE / scale) + 2
+    to_crop = np.array([[scale, 0, 0], [0, scale, 0]])
+    noises = [0.1 * rng.standard_normal((side, side), dtype=np.float32) for _ in range(2)]
+    one, other = (luma + resample(noise, to_crop, (SIZE, SIZE), cv2.BORDER_REFLECT_101) for noise in noises)
+    assert sharpness(one, changing_noise(one, other)) == pytest.approx(sharpness(luma), abs=0.08)
+    assert sharpness(one, fine_noise(one, scale)) < sharpness(luma) + 0.15
+    assert sharpness(one) > sharpness(luma) + 0.12
+    assert changing_noise(one, one) == 0.0
+
+
+def test_a_turned_face_fades_out(face: FloatImage) -> None:
+    blurred, shares = coarse(face, 6), []
+    for turn in (0.0, 0.35, 0.5):
+        points = template(SIZE).copy()
+        points[2, 0] += turn * (points[1, 0] - points[0, 0])
+        shares.append(needs(blurred, points))
+        assert asymmetry(crop_of(blurred, points)) == pytest.approx(2 * turn, abs=0.05)
+    assert shares[0] == 1.0
+    assert 0 < shares[1] < 1
+    assert shares[2] < 0.01
+
+
+def test_tiny_faces_fade_in(face: FloatImage) -> None:
+    blurred, at_100 = coarse(face, 6), template(SIZE) * 100 / SIZE
+    shares = [needs(blurred, at_100, least) for least in (0, 15, 20, 30)]
+    assert shares[0] == shares[1] == 1.0
+    assert 0 < shares[2] < 1
+    assert shares[3] == 0.0
+
+
+def test_shares_change_smoothly_along_a_track(face: FloatImage) -> None:
+    """A face that suddenly turns: the share falls over frames, and reaches nothing, where the generator is spared."""
+    blurred, turned = coarse(face, 6), template(SIZE).copy()
+    turned[2, 0] += 0.5 * (turned[1, 0] - turned[0, 0])
+
+    def frames() -> Iterator[CroppedFrame]:
+        for index in range(30):
+            frame = frame_of([np.zeros((8, 8), np.uint8)] * 3, Samples("rgb", 8, full_range=True), index)
+            yield CroppedFrame(frame, (crop_of(blurred, turned if index >= 15 else None),))
+
+    shares = np.array([frame.crops[0].share for frame in weigh(frames(), 6, 10)])
+    assert len(shares) == 30
+    assert np.abs(np.diff(shares)).max() < 0.1
+    assert (np.diff(shares) <= 1e-9).all()
+    assert shares[0] == 1.0
+    assert shares[-1] == 0.0
+    other = [replace(frame, crops=()) for frame in frames()]
+    assert [len(frame.crops) for frame in weigh(iter(other), 6, 10)] == [0] * 30
