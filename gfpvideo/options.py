@@ -6,7 +6,7 @@ Each option is validated here and nowhere else, so a wrong value gives the same 
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gfpvideo.errors import OptionError
 
@@ -44,6 +44,15 @@ class RestoreOptions(BaseModel):
         default=10.0, ge=0, description="Least distance of eyes to mouth, in pixels, to restore a face."
     )
 
+    tracks: Path | None = Field(default=None, description="File of `gfpvideo inspect` to take faces from.")
+    only: tuple[int, ...] = Field(
+        default=(), description="Restore these tracks alone (`gfpvideo inspect` numbers them)."
+    )
+    skip: tuple[int, ...] = Field(default=(), description="Leave these tracks alone.")
+    max_faces: int | None = Field(
+        default=None, ge=1, description="Most faces of a frame to restore, the largest first."
+    )
+
     lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")
     max_gap: int = Field(default=8, ge=0, le=120, description="Frames for which a missed face is filled in.")
 
@@ -64,6 +73,12 @@ class RestoreOptions(BaseModel):
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
     encoder_options: dict[str, str] = Field(default_factory=dict, description="Further options of the encoder.")
     overwrite: bool = Field(default=False, description="Replace an existing target.")
+
+    @field_validator("only", "skip", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Numbers may come as text: ``3,7``."""
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

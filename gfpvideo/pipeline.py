@@ -13,8 +13,10 @@ from gfpvideo.composite.paste import composite
 from gfpvideo.composite.steady import steady
 from gfpvideo.errors import InputError, OptionError, UnsupportedMediaError
 from gfpvideo.faces.align import align
+from gfpvideo.faces.choose import choose
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.detector import Detector, make_detector
+from gfpvideo.faces.recorded import recorded
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame
@@ -107,14 +109,7 @@ class _Restorer:
 
     @classmethod
     def load(cls, options: RestoreOptions) -> "_Restorer":
-        weights = None
-        if options.detector == "retinaface":
-            weights = installed("retinaface-resnet50", options.weights_dir)
-        generator = load_generator(
-            options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
-        )
-        detector = make_detector(options.detector, options.min_score * _CONTINUE, weights)
-        return cls(options, detector, generator)
+        return cls(options, *load_networks(options))
 
     def report(self, source: Path, target: Path) -> Report:
         return Report(str(source), str(target), self.generator.model.name, self.generator.engine.name)
@@ -122,8 +117,13 @@ class _Restorer:
     def faces(self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages) -> Iterator[RestoredFrame]:
         """The middle of the pipeline: frames with their shot marks in, restored frames out."""
         options = self.options
-        detected = stages.timed("detect", detect(frames, self.detector))
-        tracked = stages.ahead(stages.timed("track", track(detected, tracker)), _QUEUE)
+        if options.tracks is not None:
+            followed = recorded(frames, options.tracks, options.detector)
+        else:
+            followed = track(stages.timed("detect", detect(frames, self.detector)), tracker)
+        if options.only or options.skip or options.max_faces:
+            followed = choose(followed, options.only, options.skip, options.max_faces)
+        tracked = stages.ahead(stages.timed("track", followed), _QUEUE)
         cropped = stages.timed("align", align(tracked, self.generator.size, self.detector.landmarks_512))
         if options.adapt:
             cropped = stages.timed("weigh", weigh(cropped, _FADE, options.min_face))
@@ -131,6 +131,25 @@ class _Restorer:
         if options.steady:
             generated = stages.timed("steady", steady(generated, options.steady, options.grain))
         return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
+
+
+def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
+    """The detector and the generator that ``options`` name.
+
+    Raises:
+        WeightsError: if weights are missing or damaged.
+        EngineError: if the engine, device or precision is not to be had here.
+    """
+    weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
+    generator = load_generator(
+        options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
+    )
+    return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
+
+
+def film_tracker(options: RestoreOptions) -> Tracker:
+    """The tracker of a film, as ``options`` want it."""
+    return Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
 
 
 def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
@@ -167,7 +186,7 @@ def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame:
         sink.plan()
         restorer = _Restorer.load(options)
         report = restorer.report(source, target)
-        tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
+        tracker = film_tracker(options)
         with Stages() as stages:
             decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
             marked = stages.timed("shots", mark_shots(decoded))

@@ -45,6 +45,20 @@ def train_preview(
     return 0
 
 
+@train_app.command("export")
+@command
+def train_export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a training, or any model file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write, .safetensors.")],
+    half: Annotated[bool, typer.Option("--half", help="Round the weights to float16: half as large.")] = False,
+) -> int:
+    """Write the network of a checkpoint as a small model file."""
+    from gfpvideo.train.export import export
+
+    export(checkpoint, output, half=half)
+    return 0
+
+
 @command
 def align(
     source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of films and pictures.")],

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
+from gfpvideo.generator.loading import read_state_dict
 
 PRESET = """
 [data]
@@ -59,6 +61,20 @@ def test_a_run_leaves_a_checkpoint_a_log_and_a_sheet(preset: Path, tmp_path: Pat
     assert result.stdout.strip() == str(folder / "checkpoint.pth")
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pth", "log", "sheet-0000002.png"]
     assert list((folder / "log").glob("events.*"))
+
+
+def test_an_exported_model_is_small_and_the_same(preset: Path, tmp_path: Path) -> None:
+    folder, exported = tmp_path / "run", tmp_path / "model.safetensors"
+    assert CliRunner().invoke(app, ["train", "run", str(preset), "-o", str(folder)]).exit_code == 0
+    checkpoint = folder / "checkpoint.pth"
+    result = CliRunner().invoke(app, ["train", "export", str(checkpoint), "-o", str(exported), "--half"])
+    assert result.exit_code == 0
+    kept, new = read_state_dict(checkpoint), read_state_dict(exported)
+    assert kept.keys() == new.keys()
+    assert all(torch.equal(kept[key].half().float(), new[key]) for key in kept)
+    assert exported.stat().st_size < checkpoint.stat().st_size / 4
+    wrong = CliRunner().invoke(app, ["train", "export", str(checkpoint), "-o", str(tmp_path / "model.pth")])
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_errors_are_one_line(preset: Path, tmp_path: Path) -> None:

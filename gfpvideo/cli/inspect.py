@@ -1,0 +1,43 @@
+"""``gfpvideo inspect``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from gfpvideo.cli.common import WeightsDir, command, restore_option
+from gfpvideo.options import RestoreOptions
+
+
+@command
+def inspect(
+    source: Annotated[Path, typer.Argument(help="A film.")],
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Write a picture of every face, before and after (png).")
+    ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option("--tracks", help="Write the faces to this file, for `restore --tracks`.")
+    ] = None,
+    model: Annotated[str | None, restore_option("model")] = None,
+    weights_dir: WeightsDir = None,
+    detector: Annotated[str | None, restore_option("detector")] = None,
+    min_face: Annotated[str | None, restore_option("min_face")] = None,
+) -> int:
+    """List the faces of a film, and when and how large they are seen."""
+    given = {"model": model, "weights_dir": weights_dir, "detector": detector, "min_face": min_face}
+    options = RestoreOptions.parse({name: value for name, value in given.items() if value is not None})
+    from gfpvideo.inspection import inspect as inspect_film
+
+    with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
+
+        def show(count: int) -> None:
+            bar.update(count - bar.n)
+
+        found = inspect_film(source, options, sheet=sheet, on_frame=show)
+    for track in found.tracks:
+        typer.echo(f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}  {track.size:6.1f} px")
+    if tracks is not None:
+        found.write(tracks)
+    return 0

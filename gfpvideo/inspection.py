@@ -1,0 +1,158 @@
+"""Look at the faces of a film before restoring it: who is followed from when to when, before and after."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.color import FloatImage
+from gfpvideo.composite.light import source_light
+from gfpvideo.composite.mask import face_mask
+from gfpvideo.errors import InputError, OutputError
+from gfpvideo.faces.align import align
+from gfpvideo.faces.detect import detect
+from gfpvideo.faces.recorded import RecordedTrack, Tracks
+from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.track import track
+from gfpvideo.frames import Crop, CroppedFrame, Frame
+from gfpvideo.generator import Generator
+from gfpvideo.geometry import face_size
+from gfpvideo.media.source import VideoSource
+from gfpvideo.options import RestoreOptions
+from gfpvideo.pipeline import film_tracker, load_networks
+
+_KEPT = 8
+"""Crops of a track that are kept at most; when there are more, every second one goes."""
+_SHOWN = 3
+"""Moments of a track that the sheet shows."""
+_SIDE = 160
+"""Side of a picture on the sheet."""
+_TEXT_WIDTH = 300
+
+
+@dataclass
+class _Seen:
+    """What is known of one track so far."""
+
+    shot: int
+    landmarks: dict[int, list[float]] = field(default_factory=dict)
+    times: list[Fraction] = field(default_factory=list)
+    sizes: list[float] = field(default_factory=list)
+    crops: list[Crop] = field(default_factory=list)
+    every: int = 1
+
+    def add(self, crop: Crop, frame: Frame) -> None:
+        if len(self.sizes) % self.every == 0:
+            self.crops.append(crop)
+        if len(self.crops) > _KEPT:
+            self.crops, self.every = self.crops[::2], 2 * self.every
+        self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
+        self.times.append(frame.pts * frame.time_base)
+        self.sizes.append(face_size(crop.face.landmarks))
+
+    def record(self, number: int) -> RecordedTrack:
+        return RecordedTrack(
+            id=number,
+            shot=self.shot,
+            start=timecode(self.times[0]),
+            end=timecode(self.times[-1]),
+            size=round(float(np.median(self.sizes)), 1),
+            frames=self.landmarks,
+        )
+
+
+def inspect(
+    source: Path,
+    options: RestoreOptions,
+    *,
+    sheet: Path | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> Tracks:
+    """Follow the faces of a film.
+
+    Args:
+        source: the film.
+        options: how faces are found and followed, and the model for the sheet.
+        sheet: picture to write: a row a track, three moments before and after.
+        on_frame: called with the number of frames so far.
+
+    Raises:
+        InputError: if the film cannot be read, or has no faces.
+        OutputError: if the sheet cannot be written.
+    """
+    with VideoSource(source, options.detect_size) as film:
+        detector, generator = load_networks(options)
+        shots = _Shots()
+        tracked = track(detect(shots.counted(film.frames()), detector), film_tracker(options))
+        seen: dict[int, _Seen] = {}
+        for count, cropped in enumerate(align(tracked, generator.size, detector.landmarks_512), 1):
+            for crop in cropped.crops:
+                seen.setdefault(crop.face.track, _Seen(shots.of(cropped))).add(crop, cropped.frame)
+            if on_frame is not None:
+                on_frame(count)
+        width, height = film.stream.width, film.stream.height
+    if not seen:
+        raise InputError(f"{source}: no face was found")
+    records = {number: track.record(number) for number, track in sorted(seen.items())}
+    if sheet is not None:
+        rows = [_row(records[number], seen[number].crops, generator) for number in records]
+        _write(sheet, np.concatenate(rows))
+    return Tracks(detector=options.detector, width=width, height=height, tracks=list(records.values()))
+
+
+class _Shots:
+    """Counts the shots of a film as they pass."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+
+    def counted(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, bool]]:
+        for frame, cut in mark_shots(frames):
+            if cut:
+                self._starts.append(frame.index)
+            yield frame, cut
+
+    def of(self, cropped: CroppedFrame) -> int:
+        """Number of the shot of a frame, from 1."""
+        return sum(start <= cropped.frame.index for start in self._starts)
+
+
+def timecode(seconds: Fraction) -> str:
+    """``h:mm:ss.mmm``."""
+    thousandths = round(seconds * 1000)
+    sign, rest = "-" if thousandths < 0 else "", abs(thousandths)
+    return f"{sign}{rest // 3_600_000}:{rest // 60_000 % 60:02d}:{rest // 1000 % 60:02d}.{rest % 1000:03d}"
+
+
+def _row(record: RecordedTrack, crops: list[Crop], generator: Generator) -> NDArray[np.uint8]:
+    """One track: its number, shot, times and size, and its first, middle and last crop before and after."""
+    chosen = [crops[round(place)] for place in np.linspace(0, len(crops) - 1, _SHOWN)]
+    restored = generator(np.stack([crop.source.transpose(2, 0, 1) for crop in chosen]))
+    pictures: list[FloatImage] = []
+    for crop, result in zip(chosen, restored, strict=True):
+        mask = face_mask(len(crop.source))
+        change = source_light(result.transpose(1, 2, 0) - crop.source, crop.source, mask)
+        pictures += [crop.source, crop.source + mask[..., None] * change]
+    text = np.full((_SIDE, _TEXT_WIDTH, 3), 255, np.uint8)
+    lines = (f"track {record.id}", f"shot {record.shot}, {record.size:.0f} px", f"{record.start} - {record.end}")
+    for number, line in enumerate(lines):
+        cv2.putText(text, line, (10, 50 + 32 * number), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([text, *(_thumbnail(picture) for picture in pictures)], axis=1)
+
+
+def _thumbnail(picture: FloatImage) -> NDArray[np.uint8]:
+    shown = np.rint((picture[..., ::-1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(shown, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _write(path: Path, picture: NDArray[np.uint8]) -> None:
+    try:
+        written = cv2.imwrite(str(path), picture)
+    except cv2.error:
+        written = False
+    if not written:
+        raise OutputError(f"{path}: the sheet cannot be written; give a .png in a folder that exists")

@@ -1,0 +1,101 @@
+"""`gfpvideo inspect`, and restoring the faces that somebody chose."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gfpvideo.cli import app
+from gfpvideo.faces.choose import choose
+from gfpvideo.frames import Face, Samples, TrackedFrame
+from gfpvideo.inspection import timecode
+from helpers import facts, frame_of
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def tracks(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inspect")
+    code, table, _ = run("inspect", film, "--tracks", folder / "tracks.json", "--sheet", folder / "faces.png")
+    assert code == 0
+    assert table.split()[:3] == ["1", "shot", "1"]
+    sheet = cv2.imread(str(folder / "faces.png"))
+    assert sheet is not None
+    assert sheet.shape == (160, 300 + 6 * 160, 3)
+    before, after = sheet[:, 300:460].astype(int), sheet[:, 460:620].astype(int)
+    assert 1 < np.abs(before - after).mean() < 40
+    return folder / "tracks.json"
+
+
+def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_path: Path) -> None:
+    """The same film comes out, sample by sample, whether faces are detected or read from the file."""
+    lossless = ("--codec", "ffv1", "--quiet")
+    assert run("restore", film, "-o", tmp_path / "found.mkv", *lossless)[0] == 0
+    assert run("restore", film, "-o", tmp_path / "read.mkv", "--tracks", tracks, *lossless)[0] == 0
+    found, read = (facts(tmp_path / name, planes=True) for name in ("found.mkv", "read.mkv"))
+    assert len(found.planes) == 90
+    assert found.planes == read.planes
+
+
+@pytest.mark.parametrize("way", ["edited", "--skip", "--only"])
+def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, tracks: Path, tmp_path: Path) -> None:
+    arguments: list[object] = {"edited": [], "--skip": ["--skip", "1,5"], "--only": ["--only", "2"]}[way]
+    if way == "edited":
+        content = json.loads(tracks.read_text())
+        content["tracks"][0]["restore"] = False
+        edited = tmp_path / "edited.json"
+        edited.write_text(json.dumps(content))
+        arguments = ["--tracks", edited]
+    target = tmp_path / "restored.mkv"
+    assert run("restore", film, "-o", target, "--codec", "ffv1", "--quiet", *arguments)[0] == 0
+    assert facts(target, planes=True).planes == facts(film, planes=True).planes
+
+
+def test_wrong_files_are_refused_in_one_line(film: Path, tape: Path, tracks: Path, tmp_path: Path) -> None:
+    content = json.loads(tracks.read_text())
+    cases = {
+        "missing.json": (None, "cannot be read"),
+        "text.json": ("hello", "not a file of tracks"),
+        "future.json": (json.dumps(content | {"version": 2}), "version"),
+        "short.json": (json.dumps(content | {"tracks": [content["tracks"][0] | {"frames": {"0": [1, 2]}}]}), "frames"),
+        "other.json": (json.dumps(content | {"detector": "retinaface"}), "--detector retinaface"),
+        "size.json": (json.dumps(content | {"width": 10}), "10x"),
+    }
+    for name, (text, words) in cases.items():
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text)
+        code, _, error = run("restore", film, "-o", tmp_path / "no.mkv", "--tracks", path, "--quiet")
+        assert (code, error.count("\n"), words in error) == (2, 1, True), error
+    assert not (tmp_path / "no.mkv").exists()
+    assert "option only" in run("restore", film, "--only", "one")[2]
+
+
+def test_the_largest_faces_are_kept_in_their_order() -> None:
+    frame = frame_of([np.zeros((8, 8), np.uint8)] * 3, Samples("rgb", 8))
+    shape = np.array([[0, 0], [10, 0], [5, 5], [1, 10], [9, 10]], float)
+    faces = tuple(Face(number, shape * size, filled=False) for number, size in ((1, 2.0), (2, 1.0), (3, 3.0), (4, 2.5)))
+    whole = TrackedFrame(frame, faces)
+
+    def kept(only: tuple[int, ...] = (), skip: tuple[int, ...] = (), most: int | None = None) -> list[int]:
+        (chosen,) = choose(iter([whole]), only, skip, most)
+        return [face.track for face in chosen.faces]
+
+    assert kept() == [1, 2, 3, 4]
+    assert kept(most=2) == [3, 4]
+    assert kept(skip=(3,), most=2) == [1, 4]
+    assert kept(only=(2, 9)) == [2]
+
+
+def test_timecodes() -> None:
+    assert timecode(Fraction(0)) == "0:00:00.000"
+    assert timecode(Fraction(3_723_456, 1000)) == "1:02:03.456"
+    assert timecode(Fraction(-1, 3)) == "-0:00:00.333"
