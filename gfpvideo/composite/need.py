@@ -19,7 +19,7 @@ from gfpvideo.geometry import face_size, resample, scale_of
 
 _FINE, _COARSE = (0.7, 1.4), (2.0, 4.0)
 """Bands (standard deviations of two Gaussians, in pixels of the crop) whose energies tell how sharp a face is."""
-_BLURRED, _SHARP = 0.36, 0.52
+_BLURRED, _SHARP = 0.40, 0.56
 """Fine over coarse amplitude below which a face gets all of its restoration, and from which none is needed.
 
 On clean FFHQ-like faces it is 0.52 (0.43 to 0.64), shrunk to a half and enlarged again 0.37, shrunk four times 0.27."""
