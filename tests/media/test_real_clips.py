@@ -116,7 +116,6 @@ def test_a_mirrored_and_turned_clip_shows_its_face_upright(media: Path, tmp_path
     assert bytes(after.first.side_data["DISPLAYMATRIX"]) == bytes(before.first.side_data["DISPLAYMATRIX"])
 
 
-@pytest.mark.slow
 def test_a_sharp_face_larger_than_the_crop_is_left_alone(media: Path, tmp_path: Path) -> None:
     """The webcam's face fills half of 1080 lines: the network could only make it smoother."""
     report = gfpvideo.restore(media / "androidx/sample.mp4", tmp_path / "restored.mkv")
