@@ -28,6 +28,16 @@ _LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
 """Share of red and of blue in luma (ITU-T H.273, table 4)."""
 
 
+def to_bytes(picture: FloatImage) -> NDArray[np.uint8]:
+    """A picture in [0, 1], rounded to 8 bits; what lies beyond is clipped."""
+    return np.rint(np.clip(picture, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def crop_to_bytes(crop: FloatImage) -> NDArray[np.uint8]:
+    """A crop in [-1, 1], rounded to 8 bits."""
+    return to_bytes((crop + np.float32(1)) / np.float32(2))
+
+
 def align_rect(rect: Rect, samples: Samples, size: tuple[int, int]) -> Rect:
     """Grow ``rect`` to whole chroma samples and clip it to a frame of ``size`` (width, height)."""
     step_x, step_y = samples.subsampling

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import FloatImage
+from gfpvideo.color import FloatImage, crop_to_bytes
 from gfpvideo.composite.light import source_light
 from gfpvideo.composite.mask import face_mask
-from gfpvideo.errors import InputError, OutputError
+from gfpvideo.errors import InputError
 from gfpvideo.faces.align import align
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.recorded import RecordedTrack, Tracks
@@ -22,6 +22,7 @@ from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.generator import Generator
 from gfpvideo.geometry import face_size
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.still import write_sheet
 from gfpvideo.options import RestoreOptions
 from gfpvideo.pipeline import film_tracker, load_networks
 
@@ -100,7 +101,7 @@ def inspect(
     records = {number: track.record(number) for number, track in sorted(seen.items())}
     if sheet is not None:
         rows = [_row(records[number], seen[number].crops, generator) for number in records]
-        _write(sheet, np.concatenate(rows))
+        write_sheet(sheet, np.concatenate(rows))
     return Tracks(detector=options.detector, width=width, height=height, tracks=list(records.values()))
 
 
@@ -145,14 +146,5 @@ def _row(record: RecordedTrack, crops: list[Crop], generator: Generator) -> NDAr
 
 
 def _thumbnail(picture: FloatImage) -> NDArray[np.uint8]:
-    shown = np.rint((picture[..., ::-1] + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    shown = crop_to_bytes(picture[..., ::-1])
     return np.asarray(cv2.resize(shown, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _write(path: Path, picture: NDArray[np.uint8]) -> None:
-    try:
-        written = cv2.imwrite(str(path), picture)
-    except cv2.error:
-        written = False
-    if not written:
-        raise OutputError(f"{path}: the sheet cannot be written; give a .png in a folder that exists")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from gfpvideo.color import FloatImage
+from gfpvideo.color import to_bytes
 from gfpvideo.errors import InputError
 from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer, to_tensor
 from gfpvideo.evaluate.pairs import Pair, Picture
@@ -110,12 +110,12 @@ def _aged(faces: list[Picture], degradation: Degradation, seed: int) -> Iterator
     for index, face in enumerate(faces):
         random = np.random.default_rng((seed, index))
         aged, clean = degrade(face.astype(np.float32) / np.float32(255), degradation, random)
-        yield _bytes(aged), _bytes(clean)
+        yield to_bytes(aged), to_bytes(clean)
 
 
 def _restored(generator: Generator, faces: list[Picture]) -> list[Picture]:
     crops = np.stack(faces).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1
-    return [_bytes((crop.transpose(1, 2, 0) + 1) / 2) for crop in generator(crops)]
+    return [to_bytes((crop.transpose(1, 2, 0) + 1) / 2) for crop in generator(crops)]
 
 
 def _score(scores: dict[str, Scorer], states: dict[str, list[Picture]], clean: list[Picture]) -> None:
@@ -127,7 +127,3 @@ def _score(scores: dict[str, Scorer], states: dict[str, list[Picture]], clean: l
 def _tensor(pictures: list[Picture]) -> Tensor:
     """(B, 3, H, W) float32 in [0, 1]."""
     return to_tensor([picture.astype(np.float32) / np.float32(255) for picture in pictures])
-
-
-def _bytes(picture: FloatImage) -> Picture:
-    return np.rint(np.clip(picture, 0.0, 1.0) * 255).astype(np.uint8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import FloatImage, read_rgb
+from gfpvideo.color import crop_to_bytes, read_rgb, to_bytes
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import cut, template
 from gfpvideo.faces.detect import detect_upright
@@ -53,9 +53,9 @@ def faces(restored: Path, clean: Path, detector: Detector, size: int = FACE_SIZE
     for name, a, b in _frames(restored, clean):
         for number, found in enumerate(detect_upright(detector, b.thumbnail), 1):
             face = Face(number, found.scaled(b.thumbnail_scale).landmarks, filled=False)
-            crops = [cut(frame, face, target, size) for frame in (a, b)]
-            if crops[0] is not None and crops[1] is not None:
-                yield Pair(f"{name}, face {number}", _bytes(crops[0].source), _bytes(crops[1].source))
+            one, other = (cut(frame, face, target, size) for frame in (a, b))
+            if one is not None and other is not None:
+                yield Pair(f"{name}, face {number}", crop_to_bytes(one.source), crop_to_bytes(other.source))
                 count += 1
     if not count:
         raise InputError(f"{clean}: no face was found to compare")
@@ -103,8 +103,4 @@ def _rgb(frame: Frame) -> Picture:
     rgb = read_rgb(frame.components, frame.samples, Rect(0, 0, width, height))
     if rgb.shape[2] != 3:
         rgb = np.repeat(rgb, 3, axis=2)
-    return np.rint(np.clip(rgb, 0.0, 1.0) * 255).astype(np.uint8)
-
-
-def _bytes(crop: FloatImage) -> Picture:
-    return np.rint((crop + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return to_bytes(rgb)

@@ -58,10 +58,7 @@ class Evaluation:
 
     def as_json(self) -> str:
         """The figures as JSON; what is not a number is null."""
-        columns = {
-            name: {key: value if math.isfinite(value) else None for key, value in column.items()}
-            for name, column in self.columns.items()
-        }
+        columns = {name: finite(column) for name, column in self.columns.items()}
         content: dict[str, Any] = {"pictures": self.count, "figures": columns, "left_out": self.left_out}
         return json.dumps(content, indent=2)
 
@@ -81,6 +78,11 @@ class Evaluation:
     def _html_row(self, metric: Definition) -> str:
         cells = "".join(f"<td>{_figure(column[metric.name])}</td>" for column in self.columns.values())
         return f"<tr><th>{html.escape(metric.title)} ({metric.better} is better)</th>{cells}</tr>"
+
+
+def finite(values: dict[str, float]) -> dict[str, float | None]:
+    """Values for JSON, which knows no other numbers: what is not finite becomes ``None``."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,13 +19,13 @@ from gfpvideo.faces.align import crop_rect, template
 from gfpvideo.faces.detect import detect, detect_upright
 from gfpvideo.faces.detector import Detector
 from gfpvideo.faces.shots import mark_shots
-from gfpvideo.faces.track import Tracker, track
+from gfpvideo.faces.track import track
 from gfpvideo.frames import Face, Frame, Rect, TrackedFrame
 from gfpvideo.geometry import compose, invert, local, resample, similarity_transform
 from gfpvideo.media.source import VideoSource
+from gfpvideo.options import RestoreOptions
+from gfpvideo.pipeline import film_tracker
 
-_LAG, _MAX_GAP, _MIN_SCORE, _MIN_FACE = 12, 8, 0.5, 10.0
-"""How faces are followed; the same as when they are restored."""
 _MASK_SIZE = 256
 _INSIDE = 0.5
 """Mask value from which a pixel counts as face."""
@@ -81,8 +81,7 @@ def _opened(films: ExitStack, path: Path) -> Iterator[Frame]:
 
 
 def _tracked(frames: Iterator[Frame], detector: Detector) -> Iterator[TrackedFrame]:
-    tracker = Tracker(_LAG, _MAX_GAP, _MIN_SCORE, _MIN_FACE)
-    return track(detect(mark_shots(frames), detector), tracker)
+    return track(detect(mark_shots(frames), detector), film_tracker(RestoreOptions()))
 
 
 def _same(frames: Iterator[Frame], tracked: TrackedFrame, path: Path) -> Frame:

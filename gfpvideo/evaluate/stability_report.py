@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import OutputError
 from gfpvideo.evaluate.metrics import Scorer
+from gfpvideo.evaluate.report import finite
 
 Landmarks = NDArray[np.float64]
 Value = TypeVar("Value")
@@ -85,10 +86,10 @@ class Stability:
         """The figures as JSON; what could not be measured is null."""
         tracks = [
             {"track": series.number, "first": series.first, "last": series.last, "frames": series.frames}
-            | _finite(series.figures())
+            | finite(series.figures())
             for series in self.tracks
         ]
-        return json.dumps({"all": _finite(self.overall()), "tracks": tracks}, indent=2)
+        return json.dumps({"all": finite(self.overall()), "tracks": tracks}, indent=2)
 
 
 def _trios(values: list[Value | None]) -> list[tuple[Value, Value, Value]]:
@@ -117,10 +118,6 @@ def _mean_weighted(values: list[tuple[float, int]]) -> float:
 
 def _figure(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "-"
-
-
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def write_plot(result: Stability, path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from gfpvideo.errors import InputError, UnsupportedMediaError
+from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.frames import Frame, RestoredFrame, Samples
 from gfpvideo.media.atomic import atomic_target
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn, usual_side
@@ -167,6 +167,20 @@ def _from_deep(path: Path, image: Image.Image, thumbnail_side: int | None) -> Pi
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:
     if not cv2.imwrite(str(scratch), _swap_red_blue(pixels)):
         raise OSError(f"OpenCV cannot write {scratch.suffix} with 16 bits a sample")
+
+
+def write_sheet(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a (H, W, 3) BGR picture that stands for itself: a contact sheet, a preview, an aligned face.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    try:
+        written = cv2.imwrite(str(path), picture)
+    except cv2.error:
+        written = False
+    if not written:
+        raise OutputError(f"{path}: the picture cannot be written; give a .png in a folder that exists")
 
 
 def _swap_red_blue(pixels: NDArray[np.integer]) -> NDArray[np.integer]:

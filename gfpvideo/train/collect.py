@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import rgb_to_ycc
+from gfpvideo.color import crop_to_bytes, rgb_to_ycc
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.faces.align import align, template
 from gfpvideo.faces.detect import detect
@@ -20,7 +20,7 @@ from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.geometry import move, scale_of
 from gfpvideo.media.source import VideoSource
-from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture
+from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_sheet
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around
 
 _LAG, _MAX_GAP = 4, 4
@@ -89,7 +89,7 @@ def collect(
             continue
         for number, crop in enumerate(chosen, 1):
             name = f"{path.stem}-{number:03d}.png"
-            _write(target / name, crop)
+            write_sheet(target / name, crop_to_bytes(crop.source)[..., ::-1])
             boxes[name] = component_boxes_of(crop, detector).round(2).tolist()
             collected.faces += 1
     if not collected.faces:
@@ -185,9 +185,3 @@ def sharpness(crop: Crop) -> float:
     luma, _ = rgb_to_ycc(crop.source[quarter:-quarter, quarter:-quarter])
     smooth = cv2.GaussianBlur(luma, (0, 0), 1.0)  # grain is not sharpness
     return float(np.square(cv2.Laplacian(smooth, cv2.CV_32F)).mean())
-
-
-def _write(path: Path, crop: Crop) -> None:
-    picture = np.rint((crop.source + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    if not cv2.imwrite(str(path), picture[..., ::-1]):
-        raise OutputError(f"{path}: cannot be written")

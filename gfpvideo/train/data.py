@@ -15,9 +15,9 @@ from gfpvideo.color import FloatImage
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
 from gfpvideo.geometry import move
+from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.train.degrade import Degradation, degrade
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
 """Standard deviations of rotation (degrees), scale and shift (shares of the side): what alignment gets wrong."""
 
@@ -46,7 +46,7 @@ def load_faces(folder: Path, size: int, numbers: range | None = None) -> Faces:
     Raises:
         InputError: if there is not one readable picture.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
     if numbers is not None:
         paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
     known = _known_boxes(folder / COMPONENT_FILE, size)

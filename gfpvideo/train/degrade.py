@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from gfpvideo.color import FloatImage, rgb_to_ycc, ycc_to_rgb
+from gfpvideo.color import FloatImage, rgb_to_ycc, to_bytes, ycc_to_rgb
 from gfpvideo.media.recode import recode
 
 Random = np.random.Generator
@@ -125,7 +125,7 @@ def noise(picture: FloatImage, deviation: float, random: Random) -> FloatImage:
 
 def jpeg(picture: FloatImage, quality: int) -> FloatImage:
     """Compress and decompress."""
-    coded = cv2.imencode(".jpg", _bytes(picture)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    coded = cv2.imencode(".jpg", to_bytes(picture)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.float32)
     return decoded[..., ::-1] / np.float32(255)
 
@@ -228,10 +228,6 @@ AGEINGS: dict[str, Callable[[FloatImage, Random], FloatImage]] = {
     "shift": lambda picture, random: colour_shift(picture, 20 / 255, random),
 }
 """Each kind of damage at a typical strength, for the preview and the tests."""
-
-
-def _bytes(picture: FloatImage) -> np.ndarray:
-    return np.rint(np.clip(picture, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def _clipped(picture: np.ndarray) -> FloatImage:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from gfpvideo.errors import OutputError
+from gfpvideo.media.still import write_sheet
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.loop import Batch, Scalars, train
 from gfpvideo.train.options import TrainOptions
@@ -36,7 +35,7 @@ def train_with_monitor(options: TrainOptions, folder: Path, *, resume: bool) -> 
 
         def sheet(step: int, batch: Batch, restored: Tensor) -> None:
             rows = (batch[0], restored.clamp(-1, 1), batch[1])
-            _write(folder / f"sheet-{step:07d}.png", _sheet([row.float().cpu() for row in rows]))
+            write_sheet(folder / f"sheet-{step:07d}.png", _sheet([row.float().cpu() for row in rows]))
 
         return train(options, folder, resume=resume, report=report, sheet=sheet)
 
@@ -51,7 +50,7 @@ def write_preview(options: TrainOptions, target: Path, count: int) -> None:
     faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
     data = AgedFaces(faces, options.degradation, seed=options.schedule.seed, length=count)
     pairs = [data[index][:2] for index in range(count)]
-    _write(target, _sheet([torch.stack([pair[row] for pair in pairs]) for row in (0, 1)]))
+    write_sheet(target, _sheet([torch.stack([pair[row] for pair in pairs]) for row in (0, 1)]))
 
 
 def _sheet(rows: list[Tensor]) -> np.ndarray:
@@ -59,12 +58,3 @@ def _sheet(rows: list[Tensor]) -> np.ndarray:
     lines = [torch.cat(list(row), dim=2) for row in rows]
     picture = (torch.cat(lines, dim=1) + 1) * 127.5
     return picture.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()[..., ::-1]
-
-
-def _write(path: Path, picture: np.ndarray) -> None:
-    try:
-        written = cv2.imwrite(str(path), picture)
-    except cv2.error:
-        written = False
-    if not written:
-        raise OutputError(f"{path}: the picture cannot be written; give a .png in a folder that exists")
