@@ -162,6 +162,8 @@ class Crop:
     """(S, S, 3) RGB in [-1, 1]."""
     restored: NDArray[np.float32] | None = None
     """(S, S, 3) RGB in about [-1, 1], once the generator has run; ``None`` where it need not."""
+    mask: NDArray[np.float32] | None = None
+    """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border; ``None`` for those of any face."""
     share: float = 1.0
     """How much of its restoration the face gets, 0 to 1; the generator skips what gets none."""
 

@@ -63,6 +63,10 @@ class RestoreOptions(BaseModel):
     adapt: bool = Field(default=True, description="Restore less what is sharp, tiny or seen from the side.")
     grain: Literal["none", "match"] = Field(default="none", description="Put the film's own grain back on faces.")
 
+    mask: Literal["ellipse", "parsing"] = Field(
+        default="ellipse", description="Region of a face: a soft ellipse, or what ParseNet (slow) says is face."
+    )
+    guard: bool = Field(default=True, description="Keep what covers a face: hands, microphones, hair.")
     strength: float = Field(default=1.0, ge=0, le=1, description="How much of the restoration goes into the picture.")
     color: Literal["source", "model"] = Field(default="source", description="Where colour and light come from.")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gfpvideo.composite.guard import guard
+from gfpvideo.composite.mask import Parser, parsed
 from gfpvideo.composite.need import weigh
 from gfpvideo.composite.paste import composite
 from gfpvideo.composite.steady import steady
@@ -106,10 +108,11 @@ class _Restorer:
     options: RestoreOptions
     detector: Detector
     generator: Generator
+    parser: Parser | None
 
     @classmethod
     def load(cls, options: RestoreOptions) -> "_Restorer":
-        return cls(options, *load_networks(options))
+        return cls(options, *load_networks(options), load_parser(options))
 
     def report(self, source: Path, target: Path) -> Report:
         return Report(str(source), str(target), self.generator.model.name, self.generator.engine.name)
@@ -128,6 +131,10 @@ class _Restorer:
         if options.adapt:
             cropped = stages.timed("weigh", weigh(cropped, _FADE, options.min_face))
         generated = stages.ahead(stages.timed("generate", generate(cropped, self.generator, options.batch)), _QUEUE)
+        if self.parser is not None:
+            generated = stages.timed("parse", parsed(generated, self.parser))
+        if options.guard:
+            generated = stages.timed("guard", guard(generated))
         if options.steady:
             generated = stages.timed("steady", steady(generated, options.steady, options.grain))
         return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
@@ -145,6 +152,20 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
         options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
     )
     return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
+
+
+def load_parser(options: RestoreOptions) -> Parser | None:
+    """ParseNet, if ``options`` want its masks.
+
+    Raises:
+        WeightsError: if its weights are missing or damaged.
+    """
+    if options.mask != "parsing":
+        return None
+    weights = installed("parsenet", options.weights_dir)
+    from gfpvideo.faces.parsenet import FaceParser
+
+    return FaceParser(weights)
 
 
 def film_tracker(options: RestoreOptions) -> Tracker:

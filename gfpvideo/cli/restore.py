@@ -38,6 +38,8 @@ def restore(
     steady: Annotated[str | None, restore_option("steady")] = None,
     adapt: Annotated[bool | None, restore_option("adapt", "--adapt/--no-adapt")] = None,
     grain: Annotated[str | None, restore_option("grain")] = None,
+    mask: Annotated[str | None, restore_option("mask")] = None,
+    guard: Annotated[bool | None, restore_option("guard", "--guard/--no-guard")] = None,
     strength: Annotated[str | None, restore_option("strength")] = None,
     color: Annotated[str | None, restore_option("color")] = None,
     codec: Annotated[str | None, restore_option("codec")] = None,

@@ -40,7 +40,7 @@ def chroma_share(source: FloatImage, mask: FloatImage) -> float:
     """
     luma, chroma = rgb_to_ycc(_shrunk(source))
     small_mask = _shrunk(mask)
-    weights = (small_mask / small_mask.sum()).ravel()
+    weights = (small_mask / max(float(small_mask.sum()), 1e-6)).ravel()
     bright = luma.ravel() - weights @ luma.ravel()
     energy = max(float(weights @ bright**2), 1e-8)
     deviation = 0.0

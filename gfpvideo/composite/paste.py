@@ -8,7 +8,7 @@ import numpy as np
 
 from gfpvideo.color import Components, FloatImage, add_rgb, read_rgb
 from gfpvideo.composite.light import source_light
-from gfpvideo.composite.mask import face_mask
+from gfpvideo.composite.mask import mask_of
 from gfpvideo.frames import Crop, CroppedFrame, RestoredFrame
 from gfpvideo.geometry import invert, local, resample, scale_of
 
@@ -51,7 +51,7 @@ def _add(
     samples = cropped.frame.samples
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
-    mask, change = face_mask(len(crop.source)), _change(crop, color)
+    mask, change = mask_of(crop), _change(crop, color)
     replaced = fineness(crop)
     if replaced:
         change += np.float32(replaced / 2) * mask[..., None] * (crop.source + 1)
@@ -66,7 +66,7 @@ def _add(
 def _change(crop: Crop, color: Literal["source", "model"]) -> FloatImage:
     """(S, S, 3) masked difference to add to the crop, in RGB from 0 to 1."""
     assert crop.restored is not None, "the generator has not run"
-    mask = face_mask(len(crop.source))
+    mask = mask_of(crop)
     residual = crop.restored - crop.source
     if color == "source":
         residual = source_light(residual, crop.source, mask)

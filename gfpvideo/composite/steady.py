@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from gfpvideo.color import FloatImage, rgb_to_ycc
-from gfpvideo.composite.mask import face_mask
+from gfpvideo.composite.mask import border_fade, face_mask, mask_of
 from gfpvideo.composite.windows import windows
 from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.geometry import Affine
@@ -95,7 +95,11 @@ def _averaged(crop: Crop, now: _Held, window: Sequence[_Held], grain: Grain) -> 
     if noise_kept:
         noise = crop.source - _mean(crop.source, [other.source for other in found], weights, to_own)
         restored += np.float32(noise_kept) * noise
-    return replace(crop, restored=restored)
+    mask = crop.mask
+    if mask is not None or any(other.mask is not None for other in found):
+        mask = _mean(mask_of(crop), [mask_of(other) for other in found], weights, to_own)
+        mask = np.clip(mask, 0.0, border_fade(len(mask)))
+    return replace(crop, restored=restored, mask=mask)
 
 
 def _mean(
