@@ -17,6 +17,7 @@ from gfpvideo.faces.align import align
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.recorded import RecordedTrack, Tracks
 from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.spread import Spread
 from gfpvideo.faces.track import track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.generator import Generator
@@ -25,9 +26,10 @@ from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import write_sheet
 from gfpvideo.options import RestoreOptions
 from gfpvideo.pipeline import film_tracker, load_networks
+from gfpvideo.timecode import timecode
 
 _KEPT = 8
-"""Crops of a track that are kept at most; when there are more, every second one goes."""
+"""Crops of a track that are kept at most."""
 _SHOWN = 3
 """Moments of a track that the sheet shows."""
 _SIDE = 160
@@ -43,14 +45,10 @@ class _Seen:
     landmarks: dict[int, list[float]] = field(default_factory=dict)
     times: list[Fraction] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
-    crops: list[Crop] = field(default_factory=list)
-    every: int = 1
+    crops: Spread[Crop] = field(default_factory=lambda: Spread(_KEPT))
 
     def add(self, crop: Crop, frame: Frame) -> None:
-        if len(self.sizes) % self.every == 0:
-            self.crops.append(crop)
-        if len(self.crops) > _KEPT:
-            self.crops, self.every = self.crops[::2], 2 * self.every
+        self.crops.add(crop)
         self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
         self.times.append(frame.pts * frame.time_base)
         self.sizes.append(face_size(crop.face.landmarks))
@@ -100,7 +98,7 @@ def inspect(
         raise InputError(f"{source}: no face was found")
     records = {number: track.record(number) for number, track in sorted(seen.items())}
     if sheet is not None:
-        rows = [_row(records[number], seen[number].crops, generator) for number in records]
+        rows = [_row(records[number], seen[number].crops.items, generator) for number in records]
         write_sheet(sheet, np.concatenate(rows))
     return Tracks(detector=options.detector, width=width, height=height, tracks=list(records.values()))
 
@@ -120,13 +118,6 @@ class _Shots:
     def of(self, cropped: CroppedFrame) -> int:
         """Number of the shot of a frame, from 1."""
         return sum(start <= cropped.frame.index for start in self._starts)
-
-
-def timecode(seconds: Fraction) -> str:
-    """``h:mm:ss.mmm``."""
-    thousandths = round(seconds * 1000)
-    sign, rest = "-" if thousandths < 0 else "", abs(thousandths)
-    return f"{sign}{rest // 3_600_000}:{rest // 60_000 % 60:02d}:{rest // 1000 % 60:02d}.{rest % 1000:03d}"
 
 
 def _row(record: RecordedTrack, crops: list[Crop], generator: Generator) -> NDArray[np.uint8]:

@@ -3,16 +3,19 @@
 Each option is validated here and nowhere else, so a wrong value gives the same message wherever it came from.
 """
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gfpvideo.errors import OptionError
+from gfpvideo.timecode import seconds
 
 EngineName = Literal["auto", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DetectorName = Literal["centerface", "retinaface"]
+Comparison = Literal["side", "split", "wipe"]
 
 
 class RestoreOptions(BaseModel):
@@ -49,9 +52,20 @@ class RestoreOptions(BaseModel):
         default=(), description="Restore these tracks alone (`gfpvideo inspect` numbers them)."
     )
     skip: tuple[int, ...] = Field(default=(), description="Leave these tracks alone.")
+    reference: Path | None = Field(
+        default=None, description="Picture of a person: restore who looks like it (needs the ArcFace weights)."
+    )
+    likeness: float = Field(
+        default=0.3, ge=-1, le=1, description="Least cosine between the vectors of a face and of the reference."
+    )
     max_faces: int | None = Field(
         default=None, ge=1, description="Most faces of a frame to restore, the largest first."
     )
+
+    start: Fraction | None = Field(
+        default=None, ge=0, description="Restore from here on: seconds, or h:mm:ss.sss from the film's beginning."
+    )
+    end: Fraction | None = Field(default=None, gt=0, description="Restore up to here, counted like --start.")
 
     lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")
     max_gap: int = Field(default=8, ge=0, le=120, description="Frames for which a missed face is filled in.")
@@ -70,6 +84,11 @@ class RestoreOptions(BaseModel):
     strength: float = Field(default=1.0, ge=0, le=1, description="How much of the restoration goes into the picture.")
     color: Literal["source", "model"] = Field(default="source", description="Where colour and light come from.")
 
+    compare: Comparison | None = Field(
+        default=None,
+        description="Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
+    )
+
     codec: str = Field(default="libx264", description="Video encoder, any that PyAV has.")
     crf: float | None = Field(
         default=None, ge=0, le=63, description="Constant quality [default: 16 where the encoder has it]."
@@ -83,6 +102,23 @@ class RestoreOptions(BaseModel):
     def _listed(cls, value: object) -> object:
         """Numbers may come as text: ``3,7``."""
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _timed(cls, value: object) -> object:
+        return seconds(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.end is not None and self.end <= (self.start or 0):
+            raise ValueError("end must be later than start")
+        if (self.start or self.end) and (self.only or self.skip):
+            raise ValueError(
+                "tracks are numbered over the whole film: with start or end, choose by an edited tracks file"
+            )
+        if self.reference is not None and self.only:
+            raise ValueError("only and reference both choose the faces; give one")
+        return self
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -102,5 +138,7 @@ def one_line(error: ValidationError) -> str:
     problems = []
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"]).replace("_", "-")
-        problems.append(f"option {name} = {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}")
+        reason = item["msg"].removeprefix("Value error, ")
+        subject = f"option {name} = {item['input']!r}: " if name else ""
+        problems.append(f"{subject}{reason[0].lower()}{reason[1:]}")
     return "; ".join(problems)

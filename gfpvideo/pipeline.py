@@ -1,9 +1,10 @@
 """The way of a frame, from the file that is read to the file that is written."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ from gfpvideo.faces.detector import Detector, make_detector
 from gfpvideo.faces.recorded import recorded
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
-from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame
+from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator import Generator, load_generator
 from gfpvideo.generator.manifest import installed
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.sink import Sink, default_target
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.options import RestoreOptions
 from gfpvideo.stages import Stages
@@ -75,16 +77,25 @@ def restore(
         GfpvideoError: if the source cannot be restored or the target not be written; no target is left then.
     """
     source, options = Path(source), options or RestoreOptions()
+    _check_kind(source, options)
     target = _target(source, Path(target) if target is not None else None)
     started = time.monotonic()
     if source.is_dir():
         report = _restore_folder(source, target, options, on_frame)
     elif source.suffix.lower() in PICTURE_SUFFIXES:
-        report = _restore_picture(source, target, _Restorer.load(options), on_frame)
+        report = _restore_picture(source, target, Restorer.load(options), on_frame)
     else:
         report = _restore_film(source, target, options, on_frame)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _check_kind(source: Path, options: RestoreOptions) -> None:
+    """Refuse what makes sense for films alone."""
+    film = not source.is_dir() and source.suffix.lower() not in PICTURE_SUFFIXES
+    for name in () if film else ("start", "end", "compare", "tracks"):
+        if getattr(options, name) is not None:
+            raise OptionError(f"{source}: option {name} is for films, not for pictures")
 
 
 def _target(source: Path, target: Path | None) -> Path:
@@ -101,31 +112,68 @@ def _target(source: Path, target: Path | None) -> Path:
     return target
 
 
-@dataclass(frozen=True)
-class _Restorer:
-    """The networks, loaded once."""
+@dataclass
+class Restorer:
+    """The networks, loaded once, and who is restored."""
 
     options: RestoreOptions
     detector: Detector
     generator: Generator
-    parser: Parser | None
+    parser: Parser | None = None
+    chosen: Collection[int] = ()
+    """Numbers of the tracks to restore; none for all."""
 
     @classmethod
-    def load(cls, options: RestoreOptions) -> "_Restorer":
-        return cls(options, *load_networks(options), load_parser(options))
+    def load(cls, options: RestoreOptions) -> "Restorer":
+        """Load what ``options`` name."""
+        return cls(options, *load_networks(options), load_parser(options), options.only)
 
     def report(self, source: Path, target: Path) -> Report:
+        """The report of a restoration that begins."""
         return Report(str(source), str(target), self.generator.model.name, self.generator.engine.name)
+
+    def followed(
+        self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages
+    ) -> Iterator[TrackedFrame]:
+        """Frames with all faces that were found and followed, or that a file says are there."""
+        if self.options.tracks is not None:
+            return recorded(frames, self.options.tracks, self.options.detector)
+        return track(stages.timed("detect", detect(frames, self.detector)), tracker)
+
+    def choose_like_reference(self, frames: Iterator[Frame], tracker: Tracker) -> None:
+        """Choose the tracks that look like the person of ``--reference``; takes a pass over all frames.
+
+        Raises:
+            WeightsError: if ArcFace's weights are missing.
+            InputError: if the reference shows no face, or nobody looks like it.
+        """
+        options = self.options
+        if options.reference is None:
+            return
+        weights = installed("arcface-resnet18", options.weights_dir)
+        from gfpvideo import likeness
+        from gfpvideo.identity import load_arcface
+
+        network = load_arcface(weights)
+        wanted = likeness.embed(network, likeness.portrait(options.reference, self.detector, options.min_score)[None])
+        with Stages() as stages:
+            followed = self.followed(mark_shots(frames), tracker, stages)
+            cropped = align(followed, likeness.SIDE, self.detector.landmarks_512)
+            found = likeness.similarities(cropped, network, wanted)
+        self.chosen = frozenset(number for number, cosine in found.items() if cosine >= options.likeness)
+        if not self.chosen:
+            nearest = f"the nearest has {max(found.values()):.2f}" if found else "there is no face at all"
+            raise InputError(
+                f"{options.reference}: nobody in the film looks like it by {options.likeness:g} ({nearest});"
+                " lower --likeness, or choose with gfpvideo inspect"
+            )
 
     def faces(self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages) -> Iterator[RestoredFrame]:
         """The middle of the pipeline: frames with their shot marks in, restored frames out."""
         options = self.options
-        if options.tracks is not None:
-            followed = recorded(frames, options.tracks, options.detector)
-        else:
-            followed = track(stages.timed("detect", detect(frames, self.detector)), tracker)
-        if options.only or options.skip or options.max_faces:
-            followed = choose(followed, options.only, options.skip, options.max_faces)
+        followed = self.followed(frames, tracker, stages)
+        if self.chosen or options.skip or options.max_faces:
+            followed = choose(followed, self.chosen, options.skip, options.max_faces)
         tracked = stages.ahead(stages.timed("track", followed), _QUEUE)
         cropped = stages.timed("align", align(tracked, self.generator.size, self.detector.landmarks_512))
         if options.adapt:
@@ -152,6 +200,11 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
         options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
     )
     return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
+
+
+def picture_tracker(options: RestoreOptions) -> Tracker:
+    """The tracker of a picture, or of a frame that is looked at by itself."""
+    return Tracker(0, 0, options.min_score, options.min_face)
 
 
 def load_parser(options: RestoreOptions) -> Parser | None:
@@ -200,12 +253,21 @@ def _generated(frames: list[CroppedFrame], generator: Generator, batch: int) -> 
         yield CroppedFrame(frame.frame, crops)
 
 
+def open_film(source: Path, options: RestoreOptions) -> VideoSource:
+    """The part of a film that ``options`` want; a file of tracks numbers frames from the film's beginning."""
+    span = Span(options.start or Fraction(0), options.end)
+    return VideoSource(source, options.detect_size, span, count_all=options.tracks is not None)
+
+
 def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None) -> Report:
     check_target(target, overwrite=options.overwrite)
-    with VideoSource(source, options.detect_size) as film:
+    with open_film(source, options) as film:
         sink = Sink(film, target, options)
         sink.plan()
-        restorer = _Restorer.load(options)
+        restorer = Restorer.load(options)
+        if options.reference is not None:
+            with open_film(source, options) as again:
+                restorer.choose_like_reference(again.frames(), film_tracker(options))
         report = restorer.report(source, target)
         tracker = film_tracker(options)
         with Stages() as stages:
@@ -232,13 +294,14 @@ def _count(frames: Iterator[RestoredFrame], report: Report, expected: int | None
     report.tracks = len(tracks)
 
 
-def _restore_picture(source: Path, target: Path, restorer: _Restorer, on_frame: OnFrame | None) -> Report:
+def _restore_picture(source: Path, target: Path, restorer: Restorer, on_frame: OnFrame | None) -> Report:
     """A photograph goes the same way: it is a film of one frame, tracked over nothing."""
     options = restorer.options
     check_target(target, overwrite=options.overwrite)
     report = restorer.report(source, target)
     picture = read_picture(source, options.detect_size)
-    tracker = Tracker(0, 0, options.min_score, options.min_face)
+    tracker = picture_tracker(options)
+    restorer.choose_like_reference(iter([picture.frame]), picture_tracker(options))
     with Stages() as stages:
         for restored in restorer.faces(iter([(picture.frame, True)]), tracker, stages):
             write_picture(picture, restored, target, overwrite=options.overwrite)
@@ -252,7 +315,7 @@ def _restore_folder(source: Path, target: Path, options: RestoreOptions, on_fram
     pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
         raise InputError(f"{source}: the folder holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})")
-    restorer = _Restorer.load(options)
+    restorer = Restorer.load(options)
     make_folder(target)
     report = restorer.report(source, target)
     for path in pictures:

@@ -32,6 +32,10 @@ def restore(
     only: Annotated[str | None, restore_option("only")] = None,
     skip: Annotated[str | None, restore_option("skip")] = None,
     max_faces: Annotated[str | None, restore_option("max_faces")] = None,
+    reference: Annotated[str | None, restore_option("reference")] = None,
+    likeness: Annotated[str | None, restore_option("likeness")] = None,
+    start: Annotated[str | None, restore_option("start")] = None,
+    end: Annotated[str | None, restore_option("end")] = None,
     lag: Annotated[str | None, restore_option("lag")] = None,
     max_gap: Annotated[str | None, restore_option("max_gap")] = None,
     smooth: Annotated[bool | None, restore_option("smooth", "--smooth/--no-smooth")] = None,
@@ -42,6 +46,7 @@ def restore(
     guard: Annotated[bool | None, restore_option("guard", "--guard/--no-guard")] = None,
     strength: Annotated[str | None, restore_option("strength")] = None,
     color: Annotated[str | None, restore_option("color")] = None,
+    compare: Annotated[str | None, restore_option("compare")] = None,
     codec: Annotated[str | None, restore_option("codec")] = None,
     crf: Annotated[str | None, restore_option("crf")] = None,
     preset: Annotated[str | None, restore_option("preset")] = None,
@@ -49,6 +54,9 @@ def restore(
         list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")
     ] = None,
     overwrite: Annotated[bool, restore_option("overwrite", "--overwrite")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
     """Restore the faces in a film, a picture, or a folder of pictures."""
@@ -56,12 +64,32 @@ def restore(
     values = {name: value for name, value in given.items() if value is not None}
     values["encoder_options"] = _pairs(encoder_option or [])
     options = RestoreOptions.parse(values)
+    if preview:
+        return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
     report = _restore_with_bar(source, output, options, quiet)
     for warning in report.warnings:
         typer.echo(f"gfpvideo: warning: {warning}", err=True)
     if not quiet:
         typer.echo(summary(report))
     return report.exit_code
+
+
+def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) -> int:
+    from tqdm import tqdm
+
+    from gfpvideo.media.atomic import check_target
+    from gfpvideo.preview import preview
+
+    check_target(sheet, overwrite=options.overwrite)
+    with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def show(count: int) -> None:
+            bar.update(count - bar.n)
+
+        shots = preview(source, sheet, options, on_frame=show)
+    if not quiet:
+        typer.echo(f"{sheet}: {shots} shots")
+    return 0
 
 
 def _pairs(items: list[str]) -> dict[str, str]:

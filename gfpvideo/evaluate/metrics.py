@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from gfpvideo.color import FloatImage
 from gfpvideo.errors import OptionError, WeightsError
 from gfpvideo.generator.manifest import installed
+from gfpvideo.identity import grey_faces, load_arcface
 from gfpvideo.train import losses
 from gfpvideo.train.features import LiteEmbedding, LiteFeatures
-from gfpvideo.train.identity import grey_faces, load_arcface
 
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 _ALEXNET = "alexnet-owt-7be5be79.pth"

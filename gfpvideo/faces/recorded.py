@@ -89,7 +89,7 @@ def recorded(frames: Iterator[tuple[Frame, bool]], path: Path, detector: str) ->
         for index, points in record.frames.items() if record.restore else ():
             face = Face(record.id, np.array(points, np.float64).reshape(5, 2), filled=False)
             by_frame.setdefault(index, []).append(face)
-    for frame, _ in frames:
-        if frame.index == 0:
+    for number, (frame, _) in enumerate(frames):
+        if number == 0:
             tracks.check(frame, detector, path)
         yield TrackedFrame(frame, tuple(by_frame.get(frame.index, ())))

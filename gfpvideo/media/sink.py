@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -22,9 +22,10 @@ from gfpvideo.color import component_slices
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import atomic_target, write_error
+from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
 from gfpvideo.media.pixel_format import components
-from gfpvideo.media.source import VideoSource, describe, display_matrix
+from gfpvideo.media.source import VideoSource, describe
 from gfpvideo.options import RestoreOptions
 
 FORMATS = {
@@ -91,15 +92,24 @@ class Sink:
         container = av.open(f"file:{scratch}", "w", format=muxer, container_options=self._muxer_options(muxer))
         with container:
             layout = _Layout(container, self.source, self._streams)
-            video = layout.add_video(settings, first.frame.picture)
+            video = layout.add_video(settings, self._picture(first, settings))
             layout.start(self.target, settings)
             self.copied += [describe(stream) for stream in self._streams]
             for restored in chain([first], frames):
                 layout.carry(restored.frame.passengers)
-                container.mux(video.encode(_picture(restored, settings)))
+                container.mux(video.encode(self._picture(restored, settings)))
                 yield restored
             container.mux(video.encode(None))
             layout.carry(self.source.leftovers())
+
+    def _picture(self, restored: RestoredFrame, settings: EncoderSettings) -> VideoFrame:
+        """What is encoded for a frame."""
+        compare = self.options.compare
+        picture = _pasted(restored) if compare is None else comparison(restored, compare)
+        if picture.format.name != settings.pix_fmt:
+            picture = _converted(picture, settings.pix_fmt)
+        picture.pict_type = PictureType.NONE
+        return picture
 
     def _muxer_options(self, muxer: str) -> dict[str, str]:
         """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step."""
@@ -151,7 +161,7 @@ class _Layout:
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.thread_type = "AUTO"
         video.time_base = self._source.time_base
-        video.set_display_matrix(display_matrix(first))
+        video.set_display_matrix(self._source.display_matrix)
         _copy_tags(stream, video)
         return video
 
@@ -159,7 +169,7 @@ class _Layout:
         """Write the header."""
         source = self._source.container
         self._container.metadata.update(_tags(source.metadata))
-        self._container.set_chapters(source.chapters())
+        self._container.set_chapters(self._source.chapters())
         try:
             with _ffmpeg_log() as log:
                 self._container.start_encoding()
@@ -172,7 +182,7 @@ class _Layout:
                 " give others, or --codec ffv1"
             ) from error
 
-    def carry(self, packets: list[Any]) -> None:
+    def carry(self, packets: Iterable[Any]) -> None:
         """Mux packets of copied streams as they are."""
         for packet in packets:
             assert isinstance(packet, Packet)
@@ -180,7 +190,7 @@ class _Layout:
             self._container.mux(packet)
 
 
-def _picture(restored: RestoredFrame, settings: EncoderSettings) -> VideoFrame:
+def _pasted(restored: RestoredFrame) -> VideoFrame:
     """The decoder's own picture, restored samples written into a private copy of it."""
     picture = restored.frame.picture
     assert isinstance(picture, VideoFrame)
@@ -191,9 +201,6 @@ def _picture(restored: RestoredFrame, settings: EncoderSettings) -> VideoFrame:
             for index, plane in enumerate(planes):
                 window = component_slices(rect, restored.frame.samples, index)
                 plane[window] = restored.components[index][window]
-    if picture.format.name != settings.pix_fmt:
-        picture = _converted(picture, settings.pix_fmt)
-    picture.pict_type = PictureType.NONE
     return picture
 
 

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self, cast
@@ -17,10 +17,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from gfpvideo.errors import CorruptMediaError, InputError, UnsupportedMediaError
+from gfpvideo.errors import CorruptMediaError, InputError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame, Samples
 from gfpvideo.media.orientation import Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
+from gfpvideo.media.span import Span, from_last_key_frame, times, trimmed
 from gfpvideo.media.timing import TimestampRepair
 from gfpvideo.transfer import PQ_THUMBNAIL
 
@@ -39,8 +40,16 @@ class VideoSource:
     Iterate over :meth:`frames` once; afterwards :attr:`warnings` and :meth:`leftovers` are complete.
     """
 
-    def __init__(self, path: Path, thumbnail_side: int | None = None) -> None:
-        """Open ``path``; ``thumbnail_side`` is the long side of each frame's thumbnail, by default :func:`usual_side`.
+    def __init__(
+        self, path: Path, thumbnail_side: int | None = None, span: Span | None = None, *, count_all: bool = False
+    ) -> None:
+        """Open a film.
+
+        Args:
+            path: the file.
+            thumbnail_side: long side of each frame's thumbnail, by default :func:`usual_side`.
+            span: the part to read, by default all of it.
+            count_all: number frames from the film's beginning, for which all before the part must be decoded.
 
         Raises:
             InputError: if the file cannot be opened.
@@ -48,7 +57,9 @@ class VideoSource:
         """
         self.path = path
         self.warnings: list[str] = []
+        self.display_matrix: tuple[int, ...] | None = None
         self._thumbnail_side = thumbnail_side
+        self._span, self._count_all = span or Span(), count_all
         self._passengers: list[Packet] = []
         self._copied: set[int] = set()
         self._packets = 0
@@ -61,6 +72,9 @@ class VideoSource:
             self.container.close()
             raise
         self._timestamps = TimestampRepair(self.time_base, self.stream.guessed_rate)
+        self._demuxed = self._demux()
+        self._began = self._beginning()
+        self._first = self._offset = Fraction(0)
 
     def __enter__(self) -> Self:
         return self
@@ -77,10 +91,13 @@ class VideoSource:
     @property
     def expected_frames(self) -> int | None:
         """About how many frames there are, for a progress bar; containers often do not know."""
-        if self.stream.frames:
+        if self.stream.frames and self._span.whole:
             return self.stream.frames
         rate, duration = self.stream.guessed_rate, self.container.duration
-        return round(float(rate) * duration / 1e6) if rate and duration else None
+        if not rate or not duration:
+            return None
+        end = min(Fraction(duration, 1_000_000), self._span.end or Fraction(duration, 1_000_000))
+        return max(0, round(float(rate * (end - self._span.start))))
 
     @property
     def other_streams(self) -> list[Stream]:
@@ -98,20 +115,44 @@ class VideoSource:
             CorruptMediaError: if there is not a single one.
             UnsupportedMediaError: if the picture's size or format changes on the way.
         """
-        count = 0
-        for picture in self._decode():
-            if count == 0:
+        decoded = count = 0
+        for index, picture in enumerate(self._decode()):
+            if index == 0:
                 self._look_at(picture)
-            self._check_unchanged(picture, count)
-            yield self._frame(picture, count)
+            self._check_unchanged(picture, index)
+            decoded += 1
+            ticks = self._timestamps(picture.pts)
+            time = ticks * self.time_base - self._began
+            if self._span.past(time):
+                break
+            if time < self._span.start:
+                continue
+            if count == 0:
+                self._first = ticks * self.time_base
+                self._offset = Fraction(0) if self._span.whole else time
+            pts = ticks - round(self._offset / self.time_base)
+            yield self._frame(picture, index if self._count_all else count, pts)
             count += 1
-        if not count:
+        if not decoded:
             raise CorruptMediaError(f"{self.path}: not one frame of its video can be decoded ({self._codec_name})")
+        if not count:
+            raise OptionError(f"{self.path}: has no frame in the part that --start and --end ask for")
         self._conclude(count)
 
-    def leftovers(self) -> list[Packet]:
-        """Packets of copied streams that came after the last frame."""
-        return self._take_passengers()
+    def leftovers(self) -> Iterator[Packet]:
+        """Packets of copied streams that come after the last frame."""
+        yield from self._take_passengers()
+        for packet in self._demuxed:
+            if packet.stream_index in self._copied:
+                self._passengers.append(packet)
+                yield from self._take_passengers()
+
+    def chapters(self) -> list[Any]:
+        """The chapters of the part that is read, at their new times."""
+        if self._span.whole:
+            return self.container.chapters()
+        end = None if self._span.end is None else self._began + self._span.end
+        return list(_chapters_between(self.container.chapters(), self._first, end, self._offset))
 
     @property
     def _codec_name(self) -> str:
@@ -130,6 +171,9 @@ class VideoSource:
                 return
             if packet.size:
                 self._note_end(packet)
+                found = times(packet)
+                if found is not None and self._span.exhausted(found[0] - self._began):
+                    return
                 yield packet
 
     def _note_end(self, packet: Packet) -> None:
@@ -141,14 +185,28 @@ class VideoSource:
             self._video_end = max(self._video_end, end)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        for packet in self._demux():
+        packets = self._demuxed
+        if self._span.start and not self._count_all:
+            packets = from_last_key_frame(packets, self.stream, self._began + self._span.start)
+        for packet in packets:
             if packet.stream_index == self.stream.index:
                 self._packets += 1
                 yield from self._decode_packet(packet)
-            elif packet.stream_index in self._copied:
+            elif packet.stream_index in self._copied and not self._over(packet):
                 self._passengers.append(packet)
         if self._packets:
             yield from self._decode_packet(None)
+
+    def _beginning(self) -> Fraction:
+        """Time of the film's first frame, as far as the container tells before one is decoded."""
+        if self.stream.start_time is not None:
+            return self.stream.start_time * self.time_base
+        return Fraction(self.container.start_time or 0, 1_000_000)
+
+    def _over(self, packet: Packet) -> bool:
+        """Whether a packet ends before the part that is read begins."""
+        found = times(packet)
+        return found is not None and found[1] < self._began + self._span.start
 
     def _decode_packet(self, packet: Packet | None) -> Iterator[VideoFrame]:
         """Pictures that ``packet`` completes, or with ``None`` those that the decoder still holds."""
@@ -166,7 +224,8 @@ class VideoSource:
         every frame would wait for the garbage collector.
         """
         self._shape = _shape(first)
-        self._orientation = orientation_of(first, self.stream.sample_aspect_ratio)
+        self.display_matrix = display_matrix(first)
+        self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
         if first.interlaced_frame:
             self.warnings.append("the film is interlaced: faces may come out combed; deinterlace it first")
 
@@ -178,14 +237,14 @@ class VideoSource:
                 f" {now[0]}x{now[1]} {now[2]} at frame {count}; split the film there"
             )
 
-    def _frame(self, picture: VideoFrame, index: int) -> Frame:
-        picture.pts = self._timestamps(picture.pts)
+    def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
+        picture.pts = pts
         how = samples(picture)
         thumbnail = self._thumbnail(picture, how)
         width, height = self._orientation.display_size
         return Frame(
             index=index,
-            pts=picture.pts,
+            pts=pts,
             time_base=self.time_base,
             components=components(picture),
             samples=how,
@@ -198,7 +257,10 @@ class VideoSource:
 
     def _take_passengers(self) -> list[Packet]:
         taken, self._passengers = self._passengers, []
-        return taken
+        if self._span.whole:
+            return taken
+        end = None if self._span.end is None else self._began + self._span.end
+        return [packet for packet in taken if trimmed(packet, packet.stream.type, self._first, end, self._offset)]
 
     def _thumbnail(self, picture: VideoFrame, how: Samples) -> NDArray[np.uint8]:
         orientation = self._orientation
@@ -213,7 +275,7 @@ class VideoSource:
         return orientation.upright(pixels)
 
     def _conclude(self, frames: int) -> None:
-        announced = self.stream.frames
+        announced = self.stream.frames if self._span.whole else 0
         if self._timestamps.repaired:
             self.warnings.append(f"{self._timestamps.repaired} timestamps were missing, equal or backward: repaired")
         if self._corrupt:
@@ -225,7 +287,7 @@ class VideoSource:
 
     def _missing_seconds(self) -> Fraction:
         """How much earlier the packets end than a Matroska header says; other containers only estimate."""
-        if "matroska" not in self.container.format.name:
+        if "matroska" not in self.container.format.name or not self._span.whole:
             return Fraction(0)
         tagged = _DURATION_TAG.fullmatch(self.stream.metadata.get("DURATION", ""))
         if tagged:
@@ -234,13 +296,23 @@ class VideoSource:
         return Fraction(self.container.duration or 0, 1_000_000) - self._end
 
 
+def _chapters_between(
+    chapters: Iterable[Any], first: Fraction, end: Fraction | None, offset: Fraction
+) -> Iterator[Any]:
+    for chapter in chapters:
+        base = chapter["time_base"]
+        begins, ends = max(chapter["start"] * base, first), chapter["end"] * base
+        ends = ends if end is None else min(ends, end)
+        if begins < ends:
+            yield {**chapter, "start": round((begins - offset) / base), "end": round((ends - offset) / base)}
+
+
 def _shape(picture: VideoFrame) -> tuple[int, int, str]:
     return picture.width, picture.height, picture.format.name
 
 
-def orientation_of(picture: VideoFrame, aspect: Fraction | None) -> Orientation:
+def orientation_of(picture: VideoFrame, aspect: Fraction | None, matrix: tuple[int, ...] | None) -> Orientation:
     """Orientation of a decoded picture; angles other than quarter-turns are left to the player."""
-    matrix = display_matrix(picture)
     turn = turn_of(matrix) if matrix else None
     return Orientation(picture.width, picture.height, aspect or Fraction(1), turn or _NO_TURN)
 

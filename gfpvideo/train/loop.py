@@ -21,11 +21,11 @@ from gfpvideo.errors import OptionError, WeightsError
 from gfpvideo.generator.gfpgan import Gfpgan
 from gfpvideo.generator.loading import read_state_dict
 from gfpvideo.generator.manifest import installed, manifest
+from gfpvideo.identity import grey_faces, load_arcface
 from gfpvideo.train import losses
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
-from gfpvideo.train.identity import grey_faces, load_arcface
 from gfpvideo.train.options import TrainOptions
 
 Batch = tuple[Tensor, Tensor, Tensor]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from gfpvideo.identity import ArcFace, grey_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator, group_deviation
-from gfpvideo.train.identity import ArcFace, grey_faces
 from golden_reference import input_of, like_stored, state_of, stored_outputs
 
 

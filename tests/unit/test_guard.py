@@ -1,5 +1,6 @@
 """What covers a face stays as it is, whatever the generator makes of it; and masks of other shapes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -34,12 +35,12 @@ def blurred(picture: FloatImage) -> FloatImage:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.float32)
 
 
-def covered(face: FloatImage, colour: tuple[int, int, int]) -> tuple[FloatImage, FloatImage]:
+def covered(face: FloatImage, colour: Sequence[int]) -> tuple[FloatImage, FloatImage]:
     """The face with something of a colour over its mouth, and where."""
     region = np.zeros((SIZE, SIZE), np.float32)
     cv2.ellipse(region, (128, 190), (34, 40), 0, 0, 360, 1.0, -1)
     alpha = cv2.GaussianBlur(region, (0, 0), 1)[..., None]
-    with_cover = face * (1 - alpha) + alpha * (np.float32(colour) / 127.5 - 1)
+    with_cover = face * (1 - alpha) + alpha * (np.array(colour, np.float32) / 127.5 - 1)
     return np.asarray(with_cover, np.float32), region
 
 
@@ -62,7 +63,7 @@ def test_a_true_restoration_is_not_held_up(face: FloatImage) -> None:
 
 
 @pytest.mark.parametrize("colour", COVERS.values(), ids=COVERS)
-def test_a_face_invented_over_a_cover_is_left_out(colour: tuple[int, int, int], face: FloatImage) -> None:
+def test_a_face_invented_over_a_cover_is_left_out(colour: Sequence[int], face: FloatImage) -> None:
     """The generator returns the bare face: pasted, the cover is still there and the rest is restored."""
     source, region = covered(blurred(face), colour)
     frame = frame_with(guarded(crop_of(source, face)))
