@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.frames import Report
 from gfpvideo.options import RestoreOptions
+from gfpvideo.version import __version__
 
 if TYPE_CHECKING:
     from gfpvideo.generator import load_generator
     from gfpvideo.pipeline import restore
 
-__version__ = "0.1.0"
 __all__ = ["GfpvideoError", "Report", "RestoreOptions", "__version__", "load_generator", "restore"]
 
 

@@ -38,5 +38,11 @@ class EngineError(GfpvideoError, RuntimeError):
     """An inference engine or device that is not there or does not do what was asked."""
 
 
+class StoppedError(GfpvideoError, RuntimeError):
+    """The user asked to stop; what is finished was kept."""
+
+    exit_code = 130
+
+
 class OutputError(GfpvideoError, OSError):
     """The target cannot be written."""

@@ -4,6 +4,7 @@ Coordinates are pixels, x right and y down, (0, 0) the centre of the top-left pi
 the decoded planes; *display* coordinates are those of the upright picture with square pixels that a viewer sees.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -65,7 +66,7 @@ class Rect:
 
 @dataclass
 class Frame:
-    """A decoded picture in its own pixel format, and the packets of other streams that travel with it."""
+    """A decoded picture in its own pixel format."""
 
     index: int
     """Position in the film, from 0."""
@@ -85,8 +86,6 @@ class Frame:
     """Display pixels for each thumbnail pixel, horizontally and vertically."""
     picture: object = None
     """The codec library's own frame; only :mod:`gfpvideo.media` looks inside."""
-    passengers: list[object] = field(default_factory=list)
-    """Packets of copied streams that were read before this frame; they go out before it."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -189,6 +188,11 @@ class RestoredFrame:
     faces: tuple[Face, ...] = ()
     """All faces that were followed into this frame, restored or not."""
 
+    @property
+    def spared(self) -> int:
+        """Faces that needed no restoration."""
+        return len(self.faces) - len(self.touched)
+
 
 @dataclass
 class Report:
@@ -203,12 +207,25 @@ class Report:
     """Tracks of which at least one face was restored."""
     faces: int = 0
     """Restored faces, counted once a frame."""
+    spared: int = 0
+    """Faces that were left alone because they need no restoration (or cannot get one), counted once a frame."""
+    resumed: int = 0
+    """Frames that an earlier run had finished."""
     copied: list[str] = field(default_factory=list)
     """Streams that were copied packet by packet."""
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds that each stage spent at work (not waiting for the stage before it)."""
+    _numbers: set[int] = field(default_factory=set, repr=False)
+
+    def add(self, frames: int, faces: int, spared: int, tracks: Iterable[int]) -> None:
+        """Count frames that are finished, their restored and spared faces, and the tracks of the restored ones."""
+        self.frames += frames
+        self.faces += faces
+        self.spared += spared
+        self._numbers.update(tracks)
+        self.tracks = len(self._numbers)
 
     @property
     def exit_code(self) -> int:

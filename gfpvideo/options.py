@@ -95,6 +95,12 @@ class RestoreOptions(BaseModel):
     )
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
     encoder_options: dict[str, str] = Field(default_factory=dict, description="Further options of the encoder.")
+    segment: int = Field(
+        default=240, ge=8, le=100_000, description="Frames that are finished together: what an interruption costs."
+    )
+    resume: bool = Field(default=False, description="Go on with an interrupted restoration of the same target.")
+    strict: bool = Field(default=False, description="Fail where the target cannot hold a stream, not just warn.")
+    disk_check: bool = Field(default=True, description="Refuse to begin where the disk will probably be full.")
     overwrite: bool = Field(default=False, description="Replace an existing target.")
 
     @field_validator("only", "skip", mode="before")

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -24,10 +25,15 @@ from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator import Generator, load_generator
-from gfpvideo.generator.manifest import installed
+from gfpvideo.generator.manifest import installed, sha256
+from gfpvideo.jobs.identity import Identity
+from gfpvideo.jobs.journal import Journal, open_journal
+from gfpvideo.jobs.stages import Memory, skip_finished, write_segments
+from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
-from gfpvideo.media.sink import Sink, default_target
+from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.options import RestoreOptions
@@ -48,6 +54,8 @@ class Progress:
     """What a caller is told after each frame."""
 
     restored: RestoredFrame
+    done: int
+    """Frames that are finished, those of earlier runs included."""
     expected: int | None
     """About how many frames there will be, if the container knows."""
 
@@ -61,6 +69,7 @@ def restore(
     options: RestoreOptions | None = None,
     *,
     on_frame: OnFrame | None = None,
+    stop: Event | None = None,
 ) -> Report:
     """Restore the faces of a film, a picture, or a folder of pictures.
 
@@ -69,6 +78,7 @@ def restore(
         target: where to write it; by default beside the source, with ``.restored`` before the suffix.
         options: how; the defaults suit most films.
         on_frame: called after every frame that is written.
+        stop: when set, a film is interrupted at the end of the segment that is being written; the work is kept.
 
     Returns:
         What was done. ``report.exit_code`` is 1 if something deserves a warning.
@@ -85,7 +95,7 @@ def restore(
     elif source.suffix.lower() in PICTURE_SUFFIXES:
         report = _restore_picture(source, target, Restorer.load(options), on_frame)
     else:
-        report = _restore_film(source, target, options, on_frame)
+        report = _restore_film(source, target, options, on_frame, stop)
     report.seconds = time.monotonic() - started
     return report
 
@@ -133,12 +143,13 @@ class Restorer:
         return Report(str(source), str(target), self.generator.model.name, self.generator.engine.name)
 
     def followed(
-        self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages
+        self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages, memory: Memory | None = None
     ) -> Iterator[TrackedFrame]:
         """Frames with all faces that were found and followed, or that a file says are there."""
         if self.options.tracks is not None:
             return recorded(frames, self.options.tracks, self.options.detector)
-        return track(stages.timed("detect", detect(frames, self.detector)), tracker)
+        found = detect(frames, self.detector) if memory is None else memory.detect(frames, self.detector)
+        return track(stages.timed("detect", found), tracker)
 
     def choose_like_reference(self, frames: Iterator[Frame], tracker: Tracker) -> None:
         """Choose the tracks that look like the person of ``--reference``; takes a pass over all frames.
@@ -168,10 +179,17 @@ class Restorer:
                 " lower --likeness, or choose with gfpvideo inspect"
             )
 
-    def faces(self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages) -> Iterator[RestoredFrame]:
-        """The middle of the pipeline: frames with their shot marks in, restored frames out."""
+    def faces(
+        self, frames: Iterator[tuple[Frame, bool]], tracker: Tracker, stages: Stages, memory: Memory | None = None
+    ) -> Iterator[RestoredFrame]:
+        """The middle of the pipeline: frames with their shot marks in, restored frames out.
+
+        With a ``memory``, frames that its journal has finished are followed, but not restored again.
+        """
         options = self.options
-        followed = self.followed(frames, tracker, stages)
+        followed = self.followed(frames, tracker, stages, memory)
+        if memory is not None:
+            followed = skip_finished(followed, memory.journal, options.steady + _FADE + 1)
         if self.chosen or options.skip or options.max_faces:
             followed = choose(followed, self.chosen, options.skip, options.max_faces)
         tracked = stages.ahead(stages.timed("track", followed), _QUEUE)
@@ -259,39 +277,62 @@ def open_film(source: Path, options: RestoreOptions) -> VideoSource:
     return VideoSource(source, options.detect_size, span, count_all=options.tracks is not None)
 
 
-def _restore_film(source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None) -> Report:
+def _restore_film(
+    source: Path, target: Path, options: RestoreOptions, on_frame: OnFrame | None, stop: Event | None
+) -> Report:
     check_target(target, overwrite=options.overwrite)
     with open_film(source, options) as film:
-        sink = Sink(film, target, options)
-        sink.plan()
+        assembly = Assembly(film, target, options.overwrite, options.strict)
+        assembly.plan()
+        if options.disk_check:
+            check_space(target, film)
         restorer = Restorer.load(options)
         if options.reference is not None:
             with open_film(source, options) as again:
                 restorer.choose_like_reference(again.frames(), film_tracker(options))
-        report = restorer.report(source, target)
-        tracker = film_tracker(options)
-        with Stages() as stages:
-            decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
-            marked = stages.timed("shots", mark_shots(decoded))
-            restored = stages.ahead(restorer.faces(marked, tracker, stages), _QUEUE)
-            encoded = stages.timed("encode", sink.write(restored))
-            _count(encoded, report, film.expected_frames, on_frame)
-        report.copied = sink.copied
-        report.warnings = [*film.warnings, *sink.warnings]
-        report.stages = stages.seconds
+        identity = Identity.of(
+            source, options, f"{sha256(restorer.generator.model.path)} {restorer.generator.engine.name}"
+        )
+        with open_journal(target, identity, resume=options.resume) as journal:
+            report = _with_segments(film, journal, restorer, target, on_frame, stop)
+            assembly.write(journal.segments())
+        report.copied = assembly.copied
+        report.warnings = [*film.warnings, *assembly.warnings, *report.warnings]
+    return report
+
+
+def _with_segments(
+    film: VideoSource,
+    journal: Journal,
+    restorer: Restorer,
+    target: Path,
+    on_frame: OnFrame | None,
+    stop: Event | None,
+) -> Report:
+    """Restore what no segment of the journal holds yet."""
+    report = restorer.report(film.path, target)
+    for record in journal.records:
+        report.add(len(record.pts), record.faces, record.spared, record.tracks)
+    report.resumed = report.frames
+    memory = Memory(journal)
+    encoder = SegmentEncoder(film, restorer.options)
+    with Stages() as stages:
+        decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
+        marked = stages.timed("shots", mark_shots(decoded))
+        restored = stages.ahead(restorer.faces(marked, film_tracker(restorer.options), stages, memory), _QUEUE)
+        encoded = stages.timed("encode", write_segments(restored, memory, encoder, restorer.options.segment, stop))
+        _count(encoded, report, film.expected_frames, on_frame)
+    report.warnings += encoder.warnings
+    report.stages = stages.seconds
     return report
 
 
 def _count(frames: Iterator[RestoredFrame], report: Report, expected: int | None, on_frame: OnFrame | None) -> None:
     """Pull every frame through the pipeline and keep count."""
-    tracks: set[int] = set()
     for restored in frames:
-        report.frames += 1
-        report.faces += len(restored.touched)
-        tracks.update(number for number, _ in restored.touched)
+        report.add(1, len(restored.touched), restored.spared, (number for number, _ in restored.touched))
         if on_frame is not None:
-            on_frame(Progress(restored, expected))
-    report.tracks = len(tracks)
+            on_frame(Progress(restored, report.frames, expected))
 
 
 def _restore_picture(source: Path, target: Path, restorer: Restorer, on_frame: OnFrame | None) -> Report:

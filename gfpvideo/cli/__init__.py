@@ -7,6 +7,7 @@ import typer
 from gfpvideo import __version__
 from gfpvideo.cli.evaluate import evaluate_app
 from gfpvideo.cli.inspect import inspect
+from gfpvideo.cli.jobs import jobs_app
 from gfpvideo.cli.restore import restore
 from gfpvideo.cli.train import align, train_app
 from gfpvideo.cli.weights import weights_app
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command()(restore)
 app.command()(inspect)
 app.command()(align)
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")

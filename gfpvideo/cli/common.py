@@ -1,9 +1,12 @@
 """What the commands share: errors become one line and an exit code, options come from the options model."""
 
 import functools
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any, ParamSpec
 
 import typer
@@ -34,6 +37,28 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
 
     wrapped.__annotations__ = {**function.__annotations__, "return": None}
     return wrapped
+
+
+@contextmanager
+def stopping(stop: Event) -> Iterator[None]:
+    """Within the block, a first Ctrl-C or SIGTERM sets ``stop``; a second one interrupts at once.
+
+    Signals that the shell has told us to ignore (as it does for jobs in the background) stay ignored.
+    """
+
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        typer.echo("\ngfpvideo: finishing this segment; press Ctrl-C again to stop at once", err=True)
+
+    caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def restore_option(name: str, *flags: str) -> Any:

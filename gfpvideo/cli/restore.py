@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command, restore_option
+from gfpvideo.cli.common import WeightsDir, command, restore_option, stopping
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
 from gfpvideo.options import RestoreOptions
@@ -53,6 +54,10 @@ def restore(
     encoder_option: Annotated[
         list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")
     ] = None,
+    segment: Annotated[str | None, restore_option("segment")] = None,
+    resume: Annotated[bool, restore_option("resume", "--resume")] = False,
+    strict: Annotated[bool, restore_option("strict", "--strict")] = False,
+    disk_check: Annotated[bool | None, restore_option("disk_check", "--disk-check/--no-disk-check")] = None,
     overwrite: Annotated[bool, restore_option("overwrite", "--overwrite")] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
@@ -108,16 +113,17 @@ def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions
     from gfpvideo.pipeline import Progress, restore
 
     faces = 0
-    with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+    stop = Event()
+    with stopping(stop), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(progress: Progress) -> None:
             nonlocal faces
             faces += len(progress.restored.touched)
-            bar.total = max(progress.expected or 0, bar.n + 1) if progress.expected else None
+            bar.total = max(progress.expected, progress.done) if progress.expected else None
             bar.set_postfix(faces=faces, refresh=False)
-            bar.update()
+            bar.update(progress.done - bar.n)
 
-        return restore(source, output, options, on_frame=show)
+        return restore(source, output, options, on_frame=show, stop=stop)
 
 
 def summary(report: Report) -> str:
@@ -126,7 +132,7 @@ def summary(report: Report) -> str:
         f"{report.target}",
         f"  frames    {report.frames}",
         f"  tracks    {report.tracks}",
-        f"  faces     {report.faces} restored",
+        f"  faces     {report.faces} restored, {report.spared} left as they were",
         f"  model     {report.model} on {report.engine}",
         f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
         f"  warnings  {len(report.warnings) or 'none'}",

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self, cast
@@ -58,10 +58,10 @@ class VideoSource:
         self.path = path
         self.warnings: list[str] = []
         self.display_matrix: tuple[int, ...] | None = None
+        self.last_duration = 0
+        """Ticks for which the last frame is shown, 0 if nothing tells; complete once the frames have been read."""
         self._thumbnail_side = thumbnail_side
         self._span, self._count_all = span or Span(), count_all
-        self._passengers: list[Packet] = []
-        self._copied: set[int] = set()
         self._packets = 0
         self._end = self._video_end = Fraction(0)
         self._corrupt = 0
@@ -72,7 +72,6 @@ class VideoSource:
             self.container.close()
             raise
         self._timestamps = TimestampRepair(self.time_base, self.stream.guessed_rate)
-        self._demuxed = self._demux()
         self._began = self._beginning()
         self._first = self._offset = Fraction(0)
 
@@ -104,10 +103,6 @@ class VideoSource:
         """All streams but the video that is restored."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
-    def carry(self, streams: list[Stream]) -> None:
-        """Let the packets of ``streams`` ride along with the frames."""
-        self._copied = {stream.index for stream in streams}
-
     def frames(self) -> Iterator[Frame]:
         """Every frame that can be decoded, in order of presentation.
 
@@ -131,6 +126,7 @@ class VideoSource:
                 self._first = ticks * self.time_base
                 self._offset = Fraction(0) if self._span.whole else time
             pts = ticks - round(self._offset / self.time_base)
+            self.last_duration = picture.duration or self.last_duration
             yield self._frame(picture, index if self._count_all else count, pts)
             count += 1
         if not decoded:
@@ -139,13 +135,24 @@ class VideoSource:
             raise OptionError(f"{self.path}: has no frame in the part that --start and --end ask for")
         self._conclude(count)
 
-    def leftovers(self) -> Iterator[Packet]:
-        """Packets of copied streams that come after the last frame."""
-        yield from self._take_passengers()
-        for packet in self._demuxed:
-            if packet.stream_index in self._copied:
-                self._passengers.append(packet)
-                yield from self._take_passengers()
+    def others(self, indexes: Collection[int]) -> Iterator[Packet]:
+        """The packets of other streams, in the file's order; call it once the frames have been read.
+
+        Of a part of the film, those that belong to it, at their new times.
+
+        Args:
+            indexes: which streams.
+        """
+        end = None if self._span.end is None else self._began + self._span.end
+        with _open(self.path) as container:
+            for packet in _readable(container):
+                found = times(packet)
+                if found is not None and self._span.exhausted(found[0] - self._began):
+                    return
+                if packet.stream_index in indexes and (
+                    self._span.whole or trimmed(packet, packet.stream.type, self._first, end, self._offset)
+                ):
+                    yield packet
 
     def chapters(self) -> list[Any]:
         """The chapters of the part that is read, at their new times."""
@@ -160,21 +167,12 @@ class VideoSource:
 
     def _demux(self) -> Iterator[Packet]:
         """Packets of all streams up to the end, or up to where the file is broken; flush packets are left out."""
-        packets = self.container.demux()
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
+        for packet in _readable(self.container, self.warnings):
+            self._note_end(packet)
+            found = times(packet)
+            if found is not None and self._span.exhausted(found[0] - self._began):
                 return
-            except av.error.FFmpegError as error:
-                self.warnings.append(f"the file is damaged or cut off: reading ended early ({error.strerror})")
-                return
-            if packet.size:
-                self._note_end(packet)
-                found = times(packet)
-                if found is not None and self._span.exhausted(found[0] - self._began):
-                    return
-                yield packet
+            yield packet
 
     def _note_end(self, packet: Packet) -> None:
         if packet.pts is None:
@@ -185,15 +183,13 @@ class VideoSource:
             self._video_end = max(self._video_end, end)
 
     def _decode(self) -> Iterator[VideoFrame]:
-        packets = self._demuxed
+        packets = self._demux()
         if self._span.start and not self._count_all:
             packets = from_last_key_frame(packets, self.stream, self._began + self._span.start)
         for packet in packets:
             if packet.stream_index == self.stream.index:
                 self._packets += 1
                 yield from self._decode_packet(packet)
-            elif packet.stream_index in self._copied and not self._over(packet):
-                self._passengers.append(packet)
         if self._packets:
             yield from self._decode_packet(None)
 
@@ -202,11 +198,6 @@ class VideoSource:
         if self.stream.start_time is not None:
             return self.stream.start_time * self.time_base
         return Fraction(self.container.start_time or 0, 1_000_000)
-
-    def _over(self, packet: Packet) -> bool:
-        """Whether a packet ends before the part that is read begins."""
-        found = times(packet)
-        return found is not None and found[1] < self._began + self._span.start
 
     def _decode_packet(self, packet: Packet | None) -> Iterator[VideoFrame]:
         """Pictures that ``packet`` completes, or with ``None`` those that the decoder still holds."""
@@ -252,15 +243,7 @@ class VideoSource:
             thumbnail=thumbnail,
             thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
             picture=picture,
-            passengers=list(self._take_passengers()),
         )
-
-    def _take_passengers(self) -> list[Packet]:
-        taken, self._passengers = self._passengers, []
-        if self._span.whole:
-            return taken
-        end = None if self._span.end is None else self._began + self._span.end
-        return [packet for packet in taken if trimmed(packet, packet.stream.type, self._first, end, self._offset)]
 
     def _thumbnail(self, picture: VideoFrame, how: Samples) -> NDArray[np.uint8]:
         orientation = self._orientation
@@ -294,6 +277,22 @@ class VideoSource:
             hours, minutes, seconds = tagged.groups()
             return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds) - self._video_end
         return Fraction(self.container.duration or 0, 1_000_000) - self._end
+
+
+def _readable(container: InputContainer, warnings: list[str] | None = None) -> Iterator[Packet]:
+    """Packets up to the end, or up to where the file is broken, which ``warnings`` then says; no flush packets."""
+    packets = container.demux()
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.error.FFmpegError as error:
+            if warnings is not None:
+                warnings.append(f"the file is damaged or cut off: reading ended early ({error.strerror})")
+            return
+        if packet.size:
+            yield packet
 
 
 def _chapters_between(

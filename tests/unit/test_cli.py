@@ -22,7 +22,7 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
     summary = dict(line.split(maxsplit=1) for line in result.stdout.splitlines()[1:])
     assert summary["frames"] == "90"
     assert summary["tracks"] == "1"
-    assert summary["faces"] == "90 restored"
+    assert summary["faces"] == "90 restored, 0 left as they were"
     assert summary["model"].startswith("compact on ")
     assert summary["copied"] == "audio 1 (aac, eng)"
     assert summary["warnings"] == "none"

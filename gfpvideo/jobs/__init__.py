@@ -1,0 +1,1 @@
+"""Restorations that survive an interruption: what is done is kept, segment by segment."""

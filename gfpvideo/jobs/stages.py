@@ -1,0 +1,103 @@
+"""The stages that remember: detections are recalled instead of found again, frames become segments."""
+
+from collections.abc import Generator, Iterator
+from itertools import chain, count, islice
+from threading import Event
+
+from gfpvideo.errors import StoppedError
+from gfpvideo.faces.detect import detect
+from gfpvideo.faces.detector import Detector
+from gfpvideo.frames import DetectedFrame, Detection, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.jobs.journal import Journal, SegmentRecord, pack
+from gfpvideo.media.segment import SegmentEncoder
+
+
+class Memory:
+    """What the detector found: in earlier runs, from the journal, and in this one, until a segment takes it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._found = journal.detections()
+
+    def detect(self, frames: Iterator[tuple[Frame, bool]], detector: Detector) -> Iterator[DetectedFrame]:
+        """Stage: like :func:`gfpvideo.faces.detect.detect`, but known frames are not searched again."""
+        for frame, cut in frames:
+            if frame.index in self._found:
+                yield DetectedFrame(frame, cut, self._found[frame.index])
+                continue
+            for detected in detect(iter([(frame, cut)]), detector):
+                self._found[frame.index] = detected.detections
+                yield detected
+
+    def take(self, index: int) -> tuple[Detection, ...]:
+        """What was found in a frame; it is forgotten."""
+        return self._found.pop(index, ())
+
+
+def skip_finished(frames: Iterator[TrackedFrame], journal: Journal, needed: int) -> Iterator[TrackedFrame]:
+    """Stage: leave out the frames that are finished, but for the last ``needed``, which the next ones look back at."""
+    begin = (journal.next_index or 0) - needed
+    return (frame for frame in frames if frame.frame.index >= begin)
+
+
+def write_segments(
+    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder, length: int, stop: Event | None
+) -> Iterator[RestoredFrame]:
+    """Stage: encode the frames that no segment holds yet, ``length`` frames a segment; hands on those frames.
+
+    Raises:
+        StoppedError: if ``stop`` is set when a segment is finished and there are more frames.
+        OutputError: if a segment cannot be written.
+    """
+    journal = memory.journal
+    begin = journal.next_index or 0
+    fresh = (frame for frame in frames if frame.frame.index >= begin)
+    for _ in count():
+        first = next(fresh, None)
+        if first is None:
+            return
+        if stop is not None and stop.is_set():
+            raise StoppedError(f"interrupted; {journal.next_index or 0} frames are done: go on with --resume")
+        journal.add((yield from _segment(chain([first], islice(fresh, length - 1)), memory, encoder)))
+
+
+def _segment(
+    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder
+) -> Generator[RestoredFrame, None, SegmentRecord]:
+    seen = _Seen(memory)
+    scratch = memory.journal.scratch()
+    try:
+        segment = yield from encoder.encode(scratch, map(seen.note, frames))
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    return SegmentRecord(
+        first=seen.first,
+        bytes=scratch.stat().st_size,
+        pts=list(segment.pts),
+        reorder=segment.reorder,
+        faces=seen.faces,
+        spared=seen.spared,
+        tracks=sorted(seen.tracks),
+        detections=seen.detections,
+    )
+
+
+class _Seen:
+    """Counts what passes in one segment."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.first = -1
+        self.faces = self.spared = 0
+        self.tracks: set[int] = set()
+        self.detections: list[list[list[float]]] = []
+
+    def note(self, restored: RestoredFrame) -> RestoredFrame:
+        if self.first < 0:
+            self.first = restored.frame.index
+        self.faces += len(restored.touched)
+        self.spared += restored.spared
+        self.tracks.update(number for number, _ in restored.touched)
+        self.detections.append(pack(self._memory.take(restored.frame.index)))
+        return restored

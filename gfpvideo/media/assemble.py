@@ -1,0 +1,218 @@
+"""Put a film together: the segments of its picture, and everything else that the source held."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from gfpvideo.errors import OptionError, OutputError
+from gfpvideo.media.atomic import atomic_target, write_error
+from gfpvideo.media.ffmpeg_log import ffmpeg_log
+from gfpvideo.media.segment import Segment, same_codec, timed_packets
+from gfpvideo.media.source import VideoSource, describe
+
+FORMATS = {
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
+    ".ts": "mpegts", ".m2ts": "mpegts", ".flv": "flv", ".nut": "nut",
+}  # fmt: skip
+"""FFmpeg's muxer for each suffix that a target may have."""
+KEPT_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".flv", ".nut"}
+"""Containers that hold H.264 with any timestamps, so that a target gets its source's; all else becomes Matroska."""
+_MAX_TIMESCALE = 100_000_000
+"""Finest movie time scale that is asked for; players read it as a 32-bit number."""
+_Addressed = tuple[Stream, Packet]
+"""A packet and the stream that it goes to."""
+_CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "software"}
+"""Tags that describe the old file, not the film."""
+
+
+def default_target(source: Path) -> Path:
+    """``film.mp4`` becomes ``film.restored.mp4``; containers that cannot hold every H.264 stream become Matroska."""
+    suffix = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
+    return source.with_name(f"{source.stem}.restored{suffix}")
+
+
+@dataclass
+class Assembly:
+    """Writes one film out of its segments."""
+
+    source: VideoSource
+    target: Path
+    overwrite: bool = False
+    strict: bool = False
+    """Whether a stream that the target cannot hold is an error."""
+    copied: list[str] = field(default_factory=list)
+    """Streams that are copied, described."""
+    warnings: list[str] = field(default_factory=list)
+
+    def plan(self) -> None:
+        """Find out which streams the target can hold.
+
+        Raises:
+            OptionError: if the target's container is unknown.
+            OutputError: with ``strict``, if it cannot hold a stream.
+        """
+        suffix = self.target.suffix.lower()
+        if suffix not in FORMATS:
+            raise OptionError(f"{self.target}: unknown container {suffix!r}; use one of {', '.join(FORMATS)}")
+        streams = self.source.other_streams
+        self._streams = _acceptable(streams, FORMATS[suffix])
+        for stream in streams:
+            if stream not in self._streams:
+                hint = "" if suffix == ".mkv" else " (.mkv holds more)"
+                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
+        if self.strict and self.warnings:
+            raise OutputError(f"{self.target}: --strict: {self.warnings[0]}")
+        self.copied = [describe(stream) for stream in self._streams]
+
+    def write(self, segments: Sequence[Segment]) -> None:
+        """Mux everything; the target appears when it is complete.
+
+        Raises:
+            OptionError: if the container does not hold the codec.
+            OutputError: if writing fails; nothing is left behind then.
+        """
+        with atomic_target(self.target, overwrite=self.overwrite) as scratch:
+            try:
+                self._write(scratch, segments)
+            except av.error.FFmpegError as error:
+                raise write_error(self.target, OSError(error.errno, error.strerror)) from error
+
+    def _write(self, scratch: Path, segments: Sequence[Segment]) -> None:
+        muxer = FORMATS[self.target.suffix.lower()]
+        container = av.open(f"file:{scratch}", "w", format=muxer, container_options=self._muxer_options(muxer))
+        with container, av.open(f"file:{segments[0].path}") as first:
+            template = first.streams.video[0]
+            _check_segments(template, segments)
+            video, others = self._add_streams(container, template)
+            self._start(container)
+            timed = (
+                (video, packet) for packet in timed_packets(segments, self.source.time_base, self.source.last_duration)
+            )
+            copied = ((others[packet.stream_index], packet) for packet in self.source.others(set(others)))
+            for stream, packet in _merged(timed, copied):
+                packet.stream = stream
+                container.mux_one(packet)
+
+    def _add_streams(self, container: OutputContainer, template: Stream) -> tuple[Stream, dict[int, Stream]]:
+        """Add all streams in the source's order; return the picture's, and the others by their index in the source."""
+        video: Stream | None = None
+        others: dict[int, Stream] = {}
+        for stream in sorted([self.source.stream, *self._streams], key=lambda stream: stream.index):
+            if stream is self.source.stream:
+                video = self._add_video(container, template)
+            else:
+                others[stream.index] = _copy_stream(container, stream)
+        assert video is not None
+        return video, others
+
+    def _add_video(self, container: OutputContainer, template: Stream) -> Stream:
+        try:
+            video = container.add_stream_from_template(template, opaque=True)
+        except ValueError as error:
+            raise OptionError(f"{error}; use another container, .mkv holds every codec") from None
+        video.time_base = self.source.time_base
+        video.set_display_matrix(self.source.display_matrix)  # type: ignore[attr-defined]  # a video stream has it
+        _copy_tags(self.source.stream, video)
+        return video
+
+    def _start(self, container: OutputContainer) -> None:
+        """Write the header."""
+        container.metadata.update(_tags(self.source.container.metadata))
+        container.set_chapters(self.source.chapters())
+        try:
+            with ffmpeg_log() as log:
+                container.start_encoding()
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            reason = log[-1][2].strip() if log else error.strerror
+            raise OptionError(
+                f"{self.target}: the container does not hold this codec ({reason}); .mkv holds every one"
+            ) from error
+
+    def _muxer_options(self, muxer: str) -> dict[str, str]:
+        """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step."""
+        if muxer not in {"mp4", "mov"}:
+            return {}
+        bases = [stream.time_base for stream in [self.source.stream, *self._streams] if stream.time_base]
+        fine = math.lcm(*(base.denominator for base in bases))
+        return {"movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
+
+
+def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
+    for segment in segments[1:]:
+        with av.open(f"file:{segment.path}") as other:
+            if not same_codec(template.codec_context, other.streams.video[0].codec_context):
+                raise OutputError(f"{segment.path}: was encoded differently; remove its folder and restore again")
+
+
+def _merged(video: Iterator[_Addressed], others: Iterator[_Addressed]) -> Iterator[_Addressed]:
+    """Packets of the picture and of everything else by decoding time, as far as the source has them in order."""
+    waiting = next(video, None)
+    for other in others:
+        time = _decoding_time(other[1])
+        while waiting is not None and time is not None and (_decoding_time(waiting[1]) or 0) <= time:
+            yield waiting
+            waiting = next(video, None)
+        yield other
+    if waiting is not None:
+        yield waiting
+    yield from video
+
+
+def _decoding_time(packet: Packet) -> Fraction | None:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return None if ticks is None or packet.time_base is None else ticks * packet.time_base
+
+
+def _copy_stream(container: OutputContainer, stream: Stream) -> Stream:
+    copy = container.add_stream_from_template(stream, opaque=True)
+    _copy_tags(stream, copy)
+    return copy
+
+
+def _copy_tags(stream: Stream, copy: Stream) -> None:
+    copy.metadata.update(_tags(stream.metadata))
+    copy.disposition = stream.disposition
+
+
+def _tags(metadata: dict[str, str]) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _CONTAINER_TAGS and not key.startswith("_STATISTICS")
+    }
+
+
+def _acceptable(streams: list[Stream], muxer: str) -> list[Stream]:
+    """The streams that a container can hold, found by writing its header to memory."""
+    if _header_works(streams, muxer):
+        return streams
+    accepted: list[Stream] = []
+    for stream in streams:
+        if _header_works([*accepted, stream], muxer):
+            accepted.append(stream)
+    return accepted
+
+
+def _header_works(streams: list[Stream], muxer: str) -> bool:
+    if not streams:
+        return True
+    container = av.open(io.BytesIO(), "w", format=muxer)
+    try:
+        for stream in streams:
+            _copy_stream(container, stream)
+        container.start_encoding()
+        container.close()
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True

@@ -1,0 +1,265 @@
+"""Interrupted restorations go on where they stopped, and come out as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from gfpvideo.cli import app
+from gfpvideo.errors import OutputError, StoppedError
+from gfpvideo.frames import Report
+from gfpvideo.jobs.identity import Identity
+from gfpvideo.jobs.journal import SegmentRecord, open_journal, pack, read_records, segment_path, unpack, work_folder
+from gfpvideo.pipeline import Progress
+from helpers import facts
+
+VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast"}
+IDENTITY = Identity(version="1", libraries={}, source="a", files={}, model="m", options={"steady": 4})
+RUNNER = CliRunner()
+
+
+class GaveUpError(Exception):
+    pass
+
+
+def interrupted_at(film: Path, target: Path, frame: int, **values: Any) -> None:
+    def give_up(progress: Progress) -> None:
+        if progress.restored.frame.index == frame:
+            raise GaveUpError
+
+    with pytest.raises(GaveUpError):
+        gfpvideo.restore(film, target, RestoreOptions(**VALUES, **values), on_frame=give_up)
+
+
+def resumed(film: Path, target: Path) -> Report:
+    return gfpvideo.restore(film, target, RestoreOptions(**VALUES, resume=True))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    target = tmp_path_factory.mktemp("whole") / "whole.mkv"
+    return target, gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
+
+
+@pytest.mark.parametrize("frame", [16, 45, 99])
+def test_a_resumed_film_is_the_uninterrupted_one(
+    frame: int, tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
+) -> None:
+    target = tmp_path / "film.mkv"
+    interrupted_at(tape, target, frame)
+    assert not target.exists()
+    kept = read_records(work_folder(target))
+    assert [record.first for record in kept] == list(range(0, frame // 16 * 16, 16))
+    report = resumed(tape, target)
+    whole, expected = uninterrupted
+    assert facts(target, planes=True).planes == facts(whole, planes=True).planes
+    assert facts(target).pts == facts(whole).pts
+    assert facts(target).payloads == facts(whole).payloads
+    assert (report.frames, report.faces, report.tracks, report.spared) == (
+        expected.frames, expected.faces, expected.tracks, expected.spared,
+    )  # fmt: skip
+    assert report.resumed == frame // 16 * 16
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_stop_keeps_whole_segments(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path) -> None:
+    target, stop = tmp_path / "film.mkv", Event()
+
+    def ask(progress: Progress) -> None:
+        if progress.restored.frame.index == 20:
+            stop.set()
+
+    with pytest.raises(StoppedError, match="32 frames are done: go on with --resume"):
+        gfpvideo.restore(tape, target, RestoreOptions(**VALUES), on_frame=ask, stop=stop)
+    assert resumed(tape, target).resumed == 32
+    assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
+
+
+def test_work_is_not_mistaken(tape: Path, film: Path, tmp_path: Path) -> None:
+    """Left-over work is neither overwritten nor gone on with by other options or another source; `jobs` shows it."""
+    target = tmp_path / "film.mkv"
+    interrupted_at(tape, target, 40)
+    with pytest.raises(OutputError, match=r"an interrupted restoration .* go on with --resume"):
+        gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
+    with pytest.raises(OutputError, match="cannot go on: other options: steady"):
+        gfpvideo.restore(tape, target, RestoreOptions(**VALUES, resume=True, steady=2))
+    with pytest.raises(OutputError, match="the source, or a file that an option names, has changed"):
+        resumed(film, target)
+    listed = RUNNER.invoke(app, ["jobs", "list", str(tmp_path)])
+    assert listed.exit_code == 0
+    assert "film.mkv" in listed.stdout
+    assert " 32 frames" in listed.stdout
+    cleaned = RUNNER.invoke(app, ["jobs", "clean", str(work_folder(target))])
+    assert cleaned.exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clean_removes_nothing_else(tmp_path: Path) -> None:
+    for name, inside in (("pictures", "cat.png"), ("mine.gfpvideo", "cat.png"), ("empty.gfpvideo", None)):
+        folder = tmp_path / name
+        folder.mkdir()
+        if inside:
+            (folder / inside).touch()
+        refused = RUNNER.invoke(app, ["jobs", "clean", str(folder)])
+        assert refused.exit_code == 2
+        assert "not a work folder" in refused.stderr
+        assert folder.is_dir()
+
+
+def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
+    target = tmp_path / "film.mkv"
+    with open_journal(target, IDENTITY, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
+        gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_fills_up_keeps_the_work(tape: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("this sandbox cannot mount")
+    values = VALUES | {"codec": "ffv1", "preset": None, "disk_check": False}
+    try:
+        with pytest.raises(OutputError, match="disk is full"):
+            gfpvideo.restore(tape, disk / "film.mkv", RestoreOptions(**values))
+        kept = read_records(work_folder(disk / "film.mkv"))
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert gfpvideo.restore(tape, disk / "film.mkv", RestoreOptions(**values, resume=True)).resumed == sum(
+            len(record.pts) for record in kept
+        )
+        assert kept
+        assert [path.name for path in disk.iterdir()] == ["film.mkv"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_film_that_does_not_fit_is_refused_before_the_start(
+    tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gfpvideo.media.space.free_bytes", lambda _: 1000)
+    with pytest.raises(OutputError, match=r"are needed and 0\.0 MB are free"):
+        gfpvideo.restore(tape, tmp_path / "film.mkv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def record(first: int, count: int) -> SegmentRecord:
+    pts = [1001 * (first + offset) for offset in range(count)]
+    return SegmentRecord(
+        first=first, bytes=3, pts=pts, reorder=2, faces=0, spared=0, tracks=[], detections=[[] for _ in pts]
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.data())
+def test_a_journal_cut_anywhere_gives_its_whole_segments(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], data: st.DataObject
+) -> None:
+    target = tmp_path_factory.mktemp("cut") / "film.mkv"
+    folder, first = work_folder(target), 0
+    with pytest.raises(GaveUpError), open_journal(target, IDENTITY, resume=False) as journal:
+        for length in lengths:
+            journal.scratch().write_bytes(b"mkv")
+            journal.add(record(first, length))
+            first += length
+        raise GaveUpError
+    content = (folder / "journal.jsonl").read_bytes()
+    assert read_records(folder) == journal.records
+    cut = data.draw(st.integers(0, len(content)))
+    (folder / "journal.jsonl").write_bytes(content[:cut])
+    whole = max(0, content[:cut].count(b"\n") - 1)
+    assert read_records(folder) == journal.records[:whole]
+    lost = data.draw(st.integers(0, len(lengths) - 1))
+    (folder / "journal.jsonl").write_bytes(content)
+    segment_path(folder, lost).write_bytes(b"half")
+    assert read_records(folder) == journal.records[:lost]
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=15, max_size=15), max_size=3))
+def test_detections_are_kept_exactly(numbers: list[list[float]]) -> None:
+    detections = unpack(numbers)
+    again = SegmentRecord.model_validate_json(
+        record(0, 1).model_copy(update={"detections": [pack(detections)]}).model_dump_json()
+    )
+    assert again.detections == [numbers]
+
+
+def command(film: Path, target: Path, *more: str) -> list[str]:
+    options = ["--segment", "16", "--preset", "ultrafast"]
+    return [sys.executable, "-m", "gfpvideo", "restore", str(film), "-o", str(target), *options, *more]
+
+
+def started(film: Path, target: Path, *more: str) -> "subprocess.Popen[str]":
+    """A restoration in a process of its own, once it writes its first segment."""
+    running = subprocess.Popen(command(film, target, *more), stderr=subprocess.PIPE, text=True)
+    folder = work_folder(target)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and running.poll() is None and not list(folder.glob("segment-*")):
+        time.sleep(0.01)
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_segment_and_keeps_the_work(
+    number: signal.Signals, tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
+) -> None:
+    target = tmp_path / "film.mkv"
+    running = started(tape, target)
+    running.send_signal(number)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "finishing this segment" in errors
+    assert "go on with --resume" in errors
+    assert "Traceback" not in errors
+    assert not target.exists()
+    if number == signal.SIGINT:
+        done = subprocess.run([*command(tape, target, "-q"), "--resume"], check=False)
+        assert done.returncode == 0
+        assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
+
+
+def test_a_second_signal_stops_at_once(tape: Path, tmp_path: Path) -> None:
+    target = tmp_path / "film.mkv"
+    running = started(tape, target, "--segment", "96")
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_twenty_kills(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path) -> None:
+    """Killed at twenty random points, the film comes out as if nothing had happened."""
+    chance, kills, finished = random.Random(1), 0, 0
+    while kills < 20:
+        target = tmp_path / f"film{finished}.mkv"
+        running = started(tape, target, "--resume", "-q")
+        time.sleep(chance.uniform(0, 0.8))
+        killed = running.poll() is None
+        running.kill()
+        running.communicate(timeout=60)
+        kills += killed
+        finished += target.exists()
+    for number in range(finished + 1):
+        target = tmp_path / f"film{number}.mkv"
+        if not target.exists():
+            assert subprocess.run([*command(tape, target, "-q"), "--resume"], check=False).returncode == 0
+        assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
+        assert facts(target).payloads == facts(uninterrupted[0]).payloads
+    assert all(path.suffix == ".mkv" for path in tmp_path.iterdir())
