@@ -22,10 +22,9 @@ from gfpvideo.faces.track import track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.generator import Generator
 from gfpvideo.geometry import face_size
-from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import write_sheet
 from gfpvideo.options import RestoreOptions
-from gfpvideo.pipeline import film_tracker, load_networks
+from gfpvideo.pipeline import film_tracker, load_networks, open_film
 from gfpvideo.timecode import timecode
 
 _KEPT = 8
@@ -83,7 +82,7 @@ def inspect(
         InputError: if the film cannot be read, or has no faces.
         OutputError: if the sheet cannot be written.
     """
-    with VideoSource(source, options.detect_size) as film:
+    with open_film(source, options) as film:
         detector, generator = load_networks(options)
         shots = _Shots()
         tracked = track(detect(shots.counted(film.frames()), detector), film_tracker(options))

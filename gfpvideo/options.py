@@ -67,6 +67,12 @@ class RestoreOptions(BaseModel):
     )
     end: Fraction | None = Field(default=None, gt=0, description="Restore up to here, counted like --start.")
 
+    deinterlace: bool | None = Field(
+        default=None,
+        description="Make whole pictures of fields, or keep them [default: an interlaced film is refused].",
+    )
+    telecine: bool = Field(default=False, description="Undo telecine: 24 whole frames of the 30 that TV made of them.")
+
     lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")
     max_gap: int = Field(default=8, ge=0, le=120, description="Frames for which a missed face is filled in.")
 
@@ -95,6 +101,8 @@ class RestoreOptions(BaseModel):
     )
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
     encoder_options: dict[str, str] = Field(default_factory=dict, description="Further options of the encoder.")
+    max_side: int = Field(default=16_384, ge=16, description="Widest or highest picture that is accepted.")
+    max_streams: int = Field(default=256, ge=1, description="Most streams of a file that are accepted.")
     segment: int = Field(
         default=240, ge=8, le=100_000, description="Frames that are finished together: what an interruption costs."
     )

@@ -31,6 +31,8 @@ from gfpvideo.jobs.journal import Journal, open_journal
 from gfpvideo.jobs.stages import Memory, skip_finished, write_segments
 from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
+from gfpvideo.media.fields import fields_of
+from gfpvideo.media.limits import Limits
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
@@ -273,8 +275,36 @@ def _generated(frames: list[CroppedFrame], generator: Generator, batch: int) -> 
 
 def open_film(source: Path, options: RestoreOptions) -> VideoSource:
     """The part of a film that ``options`` want; a file of tracks numbers frames from the film's beginning."""
-    span = Span(options.start or Fraction(0), options.end)
-    return VideoSource(source, options.detect_size, span, count_all=options.tracks is not None)
+    limits = Limits(options.max_side, options.max_streams)
+    return VideoSource(
+        source,
+        options.detect_size,
+        Span(options.start or Fraction(0), options.end),
+        count_all=options.tracks is not None,
+        filters=_filters(source, options, limits),
+        limits=limits,
+    )
+
+
+def _filters(source: Path, options: RestoreOptions, limits: Limits) -> list[str]:
+    """What FFmpeg does to the pictures first: faces must not be combed.
+
+    Raises:
+        UnsupportedMediaError: if the film is interlaced and no option says what is to be done about it.
+    """
+    if options.telecine:
+        return ["fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate"]
+    if options.deinterlace is False:
+        return []
+    fields = fields_of(source, limits)
+    if fields == "progressive":
+        return []
+    if options.deinterlace is None:
+        raise UnsupportedMediaError(
+            f"{source}: the film is interlaced; give --deinterlace (or --telecine, if a film was made 30 frames a"
+            " second for TV), or --no-deinterlace to keep its fields"
+        )
+    return ["setfield=mode=" + {"top": "tff", "bottom": "bff"}[fields], "bwdif=mode=send_frame:deint=all"]
 
 
 def _restore_film(

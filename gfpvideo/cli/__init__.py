@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gfpvideo import __version__
+from gfpvideo.cli.doctor import doctor
 from gfpvideo.cli.evaluate import evaluate_app
 from gfpvideo.cli.inspect import inspect
 from gfpvideo.cli.jobs import jobs_app
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(restore)
 app.command()(inspect)
+app.command()(doctor)
 app.command()(align)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(weights_app, name="weights")

@@ -24,10 +24,13 @@ def inspect(
     weights_dir: WeightsDir = None,
     detector: Annotated[str | None, restore_option("detector")] = None,
     min_face: Annotated[str | None, restore_option("min_face")] = None,
+    deinterlace: Annotated[bool | None, restore_option("deinterlace", "--deinterlace/--no-deinterlace")] = None,
+    telecine: Annotated[bool, restore_option("telecine", "--telecine")] = False,
 ) -> int:
     """List the faces of a film, and when and how large they are seen."""
-    given = {"model": model, "weights_dir": weights_dir, "detector": detector, "min_face": min_face}
-    options = RestoreOptions.parse({name: value for name, value in given.items() if value is not None})
+    names = RestoreOptions.model_fields.keys() - {"tracks"}
+    given = {name: value for name, value in locals().items() if name in names and value is not None}
+    options = RestoreOptions.parse(given)
     from gfpvideo.inspection import inspect as inspect_film
 
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:

@@ -1,6 +1,8 @@
 """``gfpvideo restore``."""
 
+import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -8,16 +10,23 @@ from typing import Annotated
 import typer
 
 from gfpvideo.cli.common import WeightsDir, command, restore_option, stopping
+from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
+from gfpvideo.media.atomic import write_error
 from gfpvideo.options import RestoreOptions
 
 
 @command
 def restore(
-    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of pictures.")],
+    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of pictures; - is standard input.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Target [default: SOURCE with .restored before the suffix].")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Target [default: SOURCE with .restored before the suffix]; - is standard output (Matroska).",
+        ),
     ] = None,
     model: Annotated[str | None, restore_option("model")] = None,
     weights_dir: WeightsDir = None,
@@ -37,6 +46,8 @@ def restore(
     likeness: Annotated[str | None, restore_option("likeness")] = None,
     start: Annotated[str | None, restore_option("start")] = None,
     end: Annotated[str | None, restore_option("end")] = None,
+    deinterlace: Annotated[bool | None, restore_option("deinterlace", "--deinterlace/--no-deinterlace")] = None,
+    telecine: Annotated[bool, restore_option("telecine", "--telecine")] = False,
     lag: Annotated[str | None, restore_option("lag")] = None,
     max_gap: Annotated[str | None, restore_option("max_gap")] = None,
     smooth: Annotated[bool | None, restore_option("smooth", "--smooth/--no-smooth")] = None,
@@ -54,6 +65,8 @@ def restore(
     encoder_option: Annotated[
         list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")
     ] = None,
+    max_side: Annotated[str | None, restore_option("max_side")] = None,
+    max_streams: Annotated[str | None, restore_option("max_streams")] = None,
     segment: Annotated[str | None, restore_option("segment")] = None,
     resume: Annotated[bool, restore_option("resume", "--resume")] = False,
     strict: Annotated[bool, restore_option("strict", "--strict")] = False,
@@ -62,6 +75,7 @@ def restore(
     preview: Annotated[
         bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
     ] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Write what was done to this file, as JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
     """Restore the faces in a film, a picture, or a folder of pictures."""
@@ -71,12 +85,28 @@ def restore(
     options = RestoreOptions.parse(values)
     if preview:
         return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
-    report = _restore_with_bar(source, output, options, quiet)
-    for warning in report.warnings:
+    with piped(source, output) as (film, target):
+        done = _restore_with_bar(film, target, options, quiet)
+    for warning in done.warnings:
         typer.echo(f"gfpvideo: warning: {warning}", err=True)
+    if report is not None:
+        write_report(done, report)
     if not quiet:
-        typer.echo(summary(report))
-    return report.exit_code
+        typer.echo(summary(done), err=output == PIPE)
+    return done.exit_code
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write what was done as JSON.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    content = {item.name: getattr(report, item.name) for item in fields(report) if not item.name.startswith("_")}
+    try:
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) -> int:

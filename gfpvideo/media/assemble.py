@@ -70,7 +70,7 @@ class Assembly:
                 hint = "" if suffix == ".mkv" else " (.mkv holds more)"
                 self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
         if self.strict and self.warnings:
-            raise OutputError(f"{self.target}: --strict: {self.warnings[0]}")
+            raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
         self.copied = [describe(stream) for stream in self._streams]
 
     def write(self, segments: Sequence[Segment]) -> None:

@@ -1,5 +1,6 @@
 """Configure a video encoder so that nothing of the source is lost silently."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,12 +11,17 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from gfpvideo.errors import OptionError
+from gfpvideo.media.hdr import hdr_options
 from gfpvideo.options import RestoreOptions
 
 _DEFAULT_CRF = "16"
 """Constant quality at which x264 is visually lossless on faces."""
 _JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
 """Old names of full-range formats, and the plain ones with the same samples."""
+
+
+_WHOLE_CHROMA = re.compile(r"26[45]|hevc")
+"""Names of encoders that refuse pictures whose sides end within a chroma sample."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,24 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
         OptionError: if the codec or one of its options does not exist, or it cannot hold the film's samples.
     """
     codec = _codec(options.codec)
-    pix_fmt = _pixel_format(codec, first.format)
+    pix_fmt = _pixel_format(codec, first.format, (first.width, first.height))
     warnings = []
     if _JPEG_RANGE.get(first.format.name, first.format.name) != _JPEG_RANGE.get(pix_fmt, pix_fmt):
         warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
-    return EncoderSettings(codec.name, pix_fmt, _codec_options(codec, options), tuple(warnings))
+    chosen = _codec_options(codec, options)
+    hdr, lost = hdr_options(codec.name, first)
+    for name, value in hdr.items():
+        chosen[name] = ":".join(part for part in (value, chosen.get(name)) if part)
+    warnings += lost
+    return EncoderSettings(codec.name, pix_fmt, chosen, tuple(warnings))
+
+
+def has_encoder(name: str) -> bool:
+    """Whether this build of PyAV has a video encoder of that name; a device that it may need is another thing."""
+    try:
+        return Codec(name, "w").type == "video"
+    except (ValueError, av.error.FFmpegError):
+        return False
 
 
 def _codec(name: str) -> Codec:
@@ -68,9 +87,12 @@ def _codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
     return chosen
 
 
-def _pixel_format(codec: Codec, source: VideoFormat) -> str:
-    """The encoder's format closest to the source's that holds all of its bits and chroma."""
-    offered = [video_format.name for video_format in codec.video_formats or []]
+def _pixel_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> str:
+    """The encoder's format closest to the source's that holds all of its bits and chroma, in a picture of ``size``."""
+    every = [video_format.name for video_format in codec.video_formats or []]
+    offered = [name for name in every if _fits(codec.name, name, size)]
+    if every and not offered:
+        raise OptionError(f"the encoder {codec.name} cannot hold {size[0]}x{size[1]} pixels; give --codec ffv1")
     if not offered or source.name in offered:
         return source.name
     plain = _JPEG_RANGE.get(source.name, source.name)
@@ -81,6 +103,15 @@ def _pixel_format(codec: Codec, source: VideoFormat) -> str:
     if not holding:
         raise OptionError(f"the encoder {codec.name} cannot hold {source.name} without loss; give --codec ffv1")
     return min(holding)[1]
+
+
+def _fits(codec: str, name: str, size: tuple[int, int]) -> bool:
+    """Whether an encoder takes a size in a format: H.264 and H.265 want whole chroma samples."""
+    if not _WHOLE_CHROMA.search(codec):
+        return True
+    video_format = VideoFormat(name, 64, 64)
+    steps = (64 // video_format.chroma_width(64), 64 // video_format.chroma_height(64))
+    return not any(side % step for side, step in zip(size, steps, strict=True))
 
 
 def _capacity(name: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self, cast
@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import CorruptMediaError, InputError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame, Samples
+from gfpvideo.media.filters import filtered
+from gfpvideo.media.limits import Limits
 from gfpvideo.media.orientation import Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.media.span import Span, from_last_key_frame, times, trimmed
 from gfpvideo.media.timing import TimestampRepair
 from gfpvideo.transfer import PQ_THUMBNAIL
 
-_MAX_SIDE = 16384
-"""Widest or highest picture that is decoded: beyond it a header is more likely hostile than true."""
+_HOPELESS = 10_000
+"""Packets without a single picture after which a stream is given up."""
 _TOLERATED_SECONDS = Fraction(1, 5)
 """Difference between announced and found duration that muxers make all by themselves."""
 _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -41,7 +43,14 @@ class VideoSource:
     """
 
     def __init__(
-        self, path: Path, thumbnail_side: int | None = None, span: Span | None = None, *, count_all: bool = False
+        self,
+        path: Path,
+        thumbnail_side: int | None = None,
+        span: Span | None = None,
+        *,
+        count_all: bool = False,
+        filters: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> None:
         """Open a film.
 
@@ -50,24 +59,27 @@ class VideoSource:
             thumbnail_side: long side of each frame's thumbnail, by default :func:`usual_side`.
             span: the part to read, by default all of it.
             count_all: number frames from the film's beginning, for which all before the part must be decoded.
+            limits: what the file may ask for.
+            filters: FFmpeg filters that every picture goes through; see :func:`gfpvideo.media.filters.filtered`.
 
         Raises:
             InputError: if the file cannot be opened.
             UnsupportedMediaError: if it holds no video that can be decoded.
         """
         self.path = path
+        self._limits = limits or Limits()
         self.warnings: list[str] = []
         self.display_matrix: tuple[int, ...] | None = None
         self.last_duration = 0
         """Ticks for which the last frame is shown, 0 if nothing tells; complete once the frames have been read."""
         self._thumbnail_side = thumbnail_side
-        self._span, self._count_all = span or Span(), count_all
-        self._packets = 0
+        self._span, self._count_all, self._filters = span or Span(), count_all, filters
+        self._packets = self._pictures = 0
         self._end = self._video_end = Fraction(0)
         self._corrupt = 0
-        self.container = _open(path)
+        self.container = open_container(path)
         try:
-            self.stream = _main_video(self.container, path)
+            self.stream = main_video(self.container, path, self._limits)
         except UnsupportedMediaError:
             self.container.close()
             raise
@@ -111,12 +123,15 @@ class VideoSource:
             UnsupportedMediaError: if the picture's size or format changes on the way.
         """
         decoded = count = 0
-        for index, picture in enumerate(self._decode()):
+        pictures = self._decode()
+        if self._filters:
+            pictures = filtered(pictures, self._filters, self.stream, self.time_base)
+        timed = self._timestamps((picture, picture.pts) for picture in pictures)
+        for index, (picture, ticks) in enumerate(timed):
             if index == 0:
                 self._look_at(picture)
             self._check_unchanged(picture, index)
             decoded += 1
-            ticks = self._timestamps(picture.pts)
             time = ticks * self.time_base - self._began
             if self._span.past(time):
                 break
@@ -144,7 +159,7 @@ class VideoSource:
             indexes: which streams.
         """
         end = None if self._span.end is None else self._began + self._span.end
-        with _open(self.path) as container:
+        with open_container(self.path) as container:
             for packet in _readable(container):
                 found = times(packet)
                 if found is not None and self._span.exhausted(found[0] - self._began):
@@ -190,6 +205,8 @@ class VideoSource:
             if packet.stream_index == self.stream.index:
                 self._packets += 1
                 yield from self._decode_packet(packet)
+                if not self._pictures and self._packets >= _HOPELESS:
+                    return
         if self._packets:
             yield from self._decode_packet(None)
 
@@ -202,7 +219,9 @@ class VideoSource:
     def _decode_packet(self, packet: Packet | None) -> Iterator[VideoFrame]:
         """Pictures that ``packet`` completes, or with ``None`` those that the decoder still holds."""
         try:
-            yield from self.stream.decode(packet)
+            for picture in self.stream.decode(packet):
+                self._pictures += 1
+                yield picture
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
@@ -215,10 +234,9 @@ class VideoSource:
         every frame would wait for the garbage collector.
         """
         self._shape = _shape(first)
+        check_size(first.width, first.height, self.path, self._limits)
         self.display_matrix = display_matrix(first)
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
-        if first.interlaced_frame:
-            self.warnings.append("the film is interlaced: faces may come out combed; deinterlace it first")
 
     def _check_unchanged(self, picture: VideoFrame, count: int) -> None:
         before, now = self._shape, _shape(picture)
@@ -260,7 +278,8 @@ class VideoSource:
     def _conclude(self, frames: int) -> None:
         announced = self.stream.frames if self._span.whole else 0
         if self._timestamps.repaired:
-            self.warnings.append(f"{self._timestamps.repaired} timestamps were missing, equal or backward: repaired")
+            count = self._timestamps.repaired
+            self.warnings.append(f"{count} timestamps were missing, equal or out of order: repaired")
         if self._corrupt:
             self.warnings.append(f"{self._corrupt} damaged packets could not be decoded: skipped")
         if announced and self._packets < announced:
@@ -325,7 +344,12 @@ def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
     return struct.unpack("=9i", data)
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a file for reading.
+
+    Raises:
+        InputError: if that is not possible.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0 and path.is_file():
@@ -340,7 +364,16 @@ def _open(path: Path) -> InputContainer:
         raise InputError(f"{path}: cannot be opened ({error.strerror or error})") from None
 
 
-def _main_video(container: InputContainer, path: Path) -> VideoStream:
+def main_video(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
+    """The video stream that is restored: the best one, cover pictures aside.
+
+    Raises:
+        UnsupportedMediaError: if there is none, or it cannot or should not be decoded.
+    """
+    if len(container.streams) > limits.max_streams:
+        raise UnsupportedMediaError(
+            f"{path}: has {len(container.streams)} streams; if that is meant, raise --max-streams"
+        )
     films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not films:
         found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
@@ -349,10 +382,19 @@ def _main_video(container: InputContainer, path: Path) -> VideoStream:
     stream = best if isinstance(best, VideoStream) and best in films else films[0]
     if stream.codec_context is None:
         raise UnsupportedMediaError(f"{path}: its video codec is unknown or encrypted")
-    if max(stream.width, stream.height) > _MAX_SIDE:
-        raise UnsupportedMediaError(f"{path}: {stream.width}x{stream.height} is larger than {_MAX_SIDE} pixels")
+    check_size(stream.width, stream.height, path, limits)
     stream.codec_context.thread_type = "AUTO"
     return stream
+
+
+def check_size(width: int, height: int, path: Path, limits: Limits) -> None:
+    """Refuse a picture that is larger than the limit.
+
+    Raises:
+        UnsupportedMediaError: naming the option that raises it.
+    """
+    if max(width, height) > limits.max_side:
+        raise UnsupportedMediaError(f"{path}: {width}x{height} pixels; if that is meant, raise --max-side")
 
 
 def describe(stream: Stream) -> str:

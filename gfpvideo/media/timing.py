@@ -1,24 +1,70 @@
 """Presentation timestamps: keep them exactly, repair only what no container could hold."""
 
+import heapq
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import takewhile
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_WINDOW = 8
+"""Frames within which timestamps that are out of order are sorted: deeper than encoders reorder."""
 
 
 class TimestampRepair:
-    """Makes timestamps strictly increasing; leaves every good one as it is and counts the others."""
+    """Makes timestamps strictly increasing; leaves every good one as it is and counts the others.
+
+    Frames come out of a decoder in the right order. Where their timestamps do not (AVI has none, so they are guessed),
+    the same timestamps in increasing order are right; only one that is missing, or not later than one that was given
+    out already, is made up.
+    """
 
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
         """Take the stream's ``time_base`` and its nominal frame ``rate`` (25 if unknown)."""
         self._step = max(1, round(1 / ((rate or 25) * time_base)))
         self._last: int | None = None
+        self._usable: list[int] = []
         self.repaired = 0
-        """How many timestamps were missing, equal to the one before, or went backwards."""
+        """How many timestamps were missing, equal to the one before, or out of order."""
 
-    def __call__(self, pts: int | None) -> int:
-        """The timestamp to use for a frame that came with ``pts``."""
-        usable = pts is not None and (self._last is None or pts > self._last)
-        if not usable:
-            self.repaired += 1
-            pts = 0 if self._last is None else self._last + self._step
-        assert pts is not None
-        self._last = pts
-        return pts
+    def __call__(self, frames: Iterator[tuple[Item, int | None]]) -> Iterator[tuple[Item, int]]:
+        """Frames with the timestamps to use, a few frames late.
+
+        Args:
+            frames: decoded frames in order, and the timestamps that they came with.
+        """
+        waiting: deque[tuple[Item, int | None]] = deque()
+        for frame, pts in frames:
+            if pts is not None and self._later(pts):
+                heapq.heappush(self._usable, pts)
+                waiting.append((frame, pts))
+            else:
+                waiting.append((frame, None))
+            if len(waiting) > _WINDOW:
+                yield self._release(waiting)
+        while waiting:
+            yield self._release(waiting)
+
+    def _release(self, waiting: deque[tuple[Item, int | None]]) -> tuple[Item, int]:
+        missing = sum(1 for _ in takewhile(lambda item: item[1] is None, waiting))
+        frame, pts = waiting.popleft()
+        chosen = None
+        while pts is not None and self._usable and chosen is None:
+            smallest = heapq.heappop(self._usable)
+            chosen = smallest if self._later(smallest) else None
+        if chosen is None:
+            chosen = self._made_up(missing)
+        self.repaired += chosen != pts
+        self._last = chosen
+        return frame, chosen
+
+    def _made_up(self, missing: int) -> int:
+        """A timestamp for the first of ``missing`` frames without any."""
+        if self._last is not None:
+            return self._last + self._step
+        return self._usable[0] - missing * self._step if self._usable else 0
+
+    def _later(self, pts: int) -> bool:
+        return self._last is None or pts > self._last

@@ -178,14 +178,6 @@ def test_streams_that_do_not_fit_are_named(tape: Path, tmp_path: Path) -> None:
     assert [kind for kind, _, _ in facts(target).payloads] == ["audio"]
 
 
-def test_an_interlaced_film_is_named(tmp_path: Path) -> None:
-    options = {"flags": "+ildct+ilme", "x264-params": "tff=1"}
-    source = write_film(tmp_path / "film.mkv", pictures(5, 64), codec="libx264", options=options)
-    report = gfpvideo.restore(source, tmp_path / "restored.mkv")
-    assert report.exit_code == 1
-    assert report.warnings == ["the film is interlaced: faces may come out combed; deinterlace it first"]
-
-
 def test_a_truncated_film_is_restored_as_far_as_it_goes(tmp_path: Path) -> None:
     """The index is at the front, so the file opens; the last pictures are not there."""
     whole = write_film(

@@ -4,13 +4,14 @@ import errno
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.errors import GfpvideoError, OptionError, OutputError
+from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
 from gfpvideo.geometry import move
 from gfpvideo.media.atomic import atomic_target
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, turn_of
@@ -19,25 +20,47 @@ from gfpvideo.options import RestoreOptions
 from gfpvideo.transfer import display_to_pq, pq_to_display
 
 
+def repaired(ticks: list[int | None], base: Fraction, rate: Fraction | None) -> tuple[list[int], int]:
+    """Timestamps as they are repaired, with the frames that they belong to seen to be in order, and how many were."""
+    repair = TimestampRepair(base, rate)
+    found = list(repair(iter(enumerate(ticks))))
+    assert [frame for frame, _ in found] == list(range(len(ticks)))
+    return [pts for _, pts in found], repair.repaired
+
+
 @given(st.lists(st.one_of(st.none(), st.integers(-1000, 10**9)), max_size=50))
 def test_timestamps_come_out_strictly_increasing(ticks: list[int | None]) -> None:
-    repair = TimestampRepair(Fraction(1, 90000), Fraction(25))
-    fixed = [repair(tick) for tick in ticks]
+    fixed, count = repaired(ticks, Fraction(1, 90000), Fraction(25))
     assert all(a < b for a, b in pairwise(fixed))
-    assert repair.repaired == sum(a != b for a, b in zip(fixed, ticks, strict=True))
+    assert count == sum(a != b for a, b in zip(fixed, ticks, strict=True))
 
 
 @given(st.lists(st.integers(-(10**6), 10**12), unique=True, min_size=1))
 def test_good_timestamps_are_kept_exactly(ticks: list[int]) -> None:
-    repair = TimestampRepair(Fraction(1, 1000), None)
-    assert [repair(tick) for tick in sorted(ticks)] == sorted(ticks)
-    assert repair.repaired == 0
+    assert repaired([*sorted(ticks)], Fraction(1, 1000), None) == (sorted(ticks), 0)
 
 
-def test_a_missing_timestamp_follows_one_frame_later() -> None:
-    repair = TimestampRepair(Fraction(1, 90000), Fraction(30))
-    assert [repair(tick) for tick in (0, None, 6000, 6000)] == [0, 3000, 6000, 9000]
-    assert repair.repaired == 2
+@given(st.lists(st.integers(0, 10**9), unique=True, min_size=1, max_size=60), st.randoms())
+def test_timestamps_that_changed_places_are_sorted(ticks: list[int], chance: Random) -> None:
+    """As of an AVI file: within a few frames, every timestamp is there but at another frame."""
+    mixed: list[int | None] = []
+    for begin in range(0, len(ticks), 4):
+        group: list[int | None] = list(sorted(ticks)[begin : begin + 4])
+        chance.shuffle(group)
+        mixed += group
+    assert repaired(mixed, Fraction(1, 1000), None)[0] == sorted(ticks)
+
+
+def test_missing_timestamps_lie_between_their_neighbours() -> None:
+    base = Fraction(1, 90000)
+    assert repaired([0, None, 6000, 6000], base, Fraction(30)) == ([0, 3000, 6000, 9000], 2)
+    assert repaired([None, None, 9000], base, Fraction(30)) == ([3000, 6000, 9000], 2)
+    assert repaired([None, None], base, Fraction(30)) == ([0, 3000], 2)
+
+
+def test_a_clock_that_starts_again_goes_on() -> None:
+    ticks: list[int | None] = [*range(100, 140), *range(20)]
+    assert repaired(ticks, Fraction(1, 25), Fraction(25))[0] == list(range(100, 160))
 
 
 @pytest.mark.parametrize("turn", EXIF_TURNS.values())
@@ -136,5 +159,5 @@ def test_wrong_options_are_named_in_one_line(values: dict[str, object], words: s
 
 def test_every_error_is_ours_and_a_builtin() -> None:
     for error in GfpvideoError.__subclasses__():
-        assert error.exit_code == 2
+        assert error.exit_code == (130 if error is StoppedError else 2)
         assert issubclass(error, ValueError | OSError | RuntimeError)

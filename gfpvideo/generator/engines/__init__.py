@@ -38,7 +38,7 @@ def make_engine(
     if architecture and not architecture.startswith("gfpgan_"):
         raise WeightsError(f"{model}: the architecture {architecture!r} is not one that gfpvideo runs")
     if engine == "auto":
-        engine = "torch" if device.startswith("cuda") or (device == "auto" and _cuda_present()) else "openvino"
+        engine = "torch" if device.startswith("cuda") or (device == "auto" and cuda_present()) else "openvino"
     if engine == "torch":
         from gfpvideo.generator.engines.torch_engine import TorchEngine
 
@@ -50,7 +50,7 @@ def make_engine(
     return OpenVinoEngine(model, architecture, device, precision)
 
 
-def _cuda_present() -> bool:
+def cuda_present() -> bool:
     """Whether an NVIDIA driver answers; asked of the driver, so that no engine but torch need be imported."""
     import ctypes.util
 
@@ -59,6 +59,22 @@ def _cuda_present() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def devices() -> list[str]:
+    """What the engines can run on here, and in which precisions, in words."""
+    import openvino as ov
+
+    core = ov.Core()
+    found = []
+    for name in core.available_devices:
+        able = ", ".join(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))
+        found.append(f"openvino {name}: {core.get_property(name, 'FULL_DEVICE_NAME')} ({able})")
+    if cuda_present():
+        import torch
+
+        found += [f"cuda:{index}: {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    return found
 
 
 def load_network(model: Path, architecture: str) -> "Gfpgan":

