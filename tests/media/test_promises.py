@@ -1,6 +1,9 @@
 """Every real clip through a whole restoration: what docs/promises.md promises, clip by clip, after FFmpeg's FATE."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -178,3 +181,16 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path: Path) 
                 new.mux(packet)
     report = gfpvideo.restore(tmp_path / "evil.mkv", tmp_path / "out.mp4")
     assert "\x1b" not in "".join([*report.warnings, *report.copied])
+
+
+def test_the_encoder_does_not_read_memory_that_nobody_wrote(film: Path, tmp_path: Path) -> None:
+    """x264 must give the same bytes whatever fresh memory holds (glibc fills it where MALLOC_PERTURB_ says so)."""
+    code = "import sys, gfpvideo; gfpvideo.restore(sys.argv[1], sys.argv[2], gfpvideo.RestoreOptions(end=1))"
+    payloads = set()
+    for number in (0, 90):
+        target = tmp_path / f"{number}.mkv"
+        environment = os.environ | {"MALLOC_PERTURB_": str(number)}
+        subprocess.run([sys.executable, "-c", code, str(film), str(target)], env=environment, check=True)
+        with av.open(str(target)) as container:
+            payloads.add(b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size))
+    assert len(payloads) == 1
