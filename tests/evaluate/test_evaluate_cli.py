@@ -55,6 +55,7 @@ def test_faces_are_cut_out_at_the_same_place_of_both(folders: tuple[Path, Path],
     assert "arcface" in figures["left_out"]["identity"]
 
 
+@pytest.mark.slow
 def test_two_films_are_compared_frame_by_frame(film: Path, tmp_path: Path) -> None:
     code, table, _ = run("compare", film, film, "--json", tmp_path / "e.json")
     assert code == 0

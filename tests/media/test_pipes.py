@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 import gfpvideo
@@ -46,6 +47,7 @@ def test_wrong_pipes_are_refused_in_one_line(film: Path, tmp_path: Path) -> None
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_strange_names_are_names(film: Path, tmp_path: Path) -> None:
     """Spaces, quotes, other scripts, a leading dash and a percent sign mean nothing but themselves."""
     for name in ("a 'b' \"c\".mp4", "Großmutters 映画.mp4", "-film.mp4", "100%d.mp4", "a:b.mp4"):

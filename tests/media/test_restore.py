@@ -157,12 +157,6 @@ def test_faces_in_a_turned_film_are_found_upright(film: Path, tmp_path: Path) ->
     assert np.allclose(np.abs(to_display[:, :2]), [[0, 1], [1, 0]])
 
 
-def test_batch_size_does_not_change_the_result(film: Path, tmp_path: Path) -> None:
-    for batch in (1, 7):
-        gfpvideo.restore(film, tmp_path / f"{batch}.mkv", RestoreOptions(codec="ffv1", batch=batch))
-    assert facts(tmp_path / "1.mkv", planes=True).planes == facts(tmp_path / "7.mkv", planes=True).planes
-
-
 def test_a_missing_preset_of_the_container_is_replaced_by_matroska(tmp_path: Path) -> None:
     source = write_film(tmp_path / "film.avi", pictures(5))
     report = gfpvideo.restore(source)

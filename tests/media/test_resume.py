@@ -53,7 +53,10 @@ def uninterrupted(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return target, gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
 
 
-@pytest.mark.parametrize("frame", [16, 45, 99])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("frame", [pytest.param(16, marks=SLOW), 45, pytest.param(99, marks=SLOW)])
 def test_a_resumed_film_is_the_uninterrupted_one(
     frame: int, tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
 ) -> None:
@@ -125,6 +128,7 @@ def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_disk_that_fills_up_keeps_the_work(tape: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
