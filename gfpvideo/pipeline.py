@@ -1,5 +1,6 @@
 """The way of a frame, from the file that is read to the file that is written."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -41,6 +42,7 @@ from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.options import RestoreOptions
 from gfpvideo.stages import Stages
 
+_log = logging.getLogger(__name__)
 _FADE = 6
 """Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 _QUEUE = 4
@@ -92,6 +94,7 @@ def restore(
     _check_kind(source, options)
     target = _target(source, Path(target) if target is not None else None)
     started = time.monotonic()
+    _log.info("%s -> %s, %s", source, target, options.model_dump(exclude_defaults=True))
     if source.is_dir():
         report = _restore_folder(source, target, options, on_frame)
     elif source.suffix.lower() in PICTURE_SUFFIXES:
@@ -99,6 +102,10 @@ def restore(
     else:
         report = _restore_film(source, target, options, on_frame, stop)
     report.seconds = time.monotonic() - started
+    for warning in report.warnings:
+        _log.warning("%s", warning)
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.stages.items())
+    _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
     return report
 
 

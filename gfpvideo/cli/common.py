@@ -1,6 +1,7 @@
 """What the commands share: errors become one line and an exit code, options come from the options model."""
 
 import functools
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from gfpvideo.errors import GfpvideoError, OptionError
+from gfpvideo.media.atomic import write_error
 from gfpvideo.options import RestoreOptions
 
 INTERRUPTED = 130
@@ -59,6 +61,40 @@ def stopping(stop: Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Within the block, SIGTERM does what Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def start_log(level: str, file: Path | None) -> None:
+    """Send what the package logs to standard error, or to a file.
+
+    Raises:
+        OptionError: if there is no such level.
+        OutputError: if the file cannot be written.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise OptionError(f"option log-level = {level!r}: must be debug, info, warning or error")
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+    except OSError as error:
+        raise write_error(file or Path(), error) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("gfpvideo")
+    logger.handlers = [handler]
+    logger.setLevel(number)
 
 
 def restore_option(name: str, *flags: str) -> Any:

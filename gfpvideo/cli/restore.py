@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command, restore_option, stopping
+from gfpvideo.cli.common import WeightsDir, command, restore_option, start_log, stopping
 from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
@@ -76,9 +76,12 @@ def restore(
         bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
     ] = False,
     report: Annotated[Path | None, typer.Option("--report", help="Write what was done to this file, as JSON.")] = None,
+    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
+    log_file: Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
     """Restore the faces in a film, a picture, or a folder of pictures."""
+    start_log(log_level, log_file)
     given = {name: value for name, value in locals().items() if name in RestoreOptions.model_fields}
     values = {name: value for name, value in given.items() if value is not None}
     values["encoder_options"] = _pairs(encoder_option or [])

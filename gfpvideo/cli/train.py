@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import command, need_packages
+from gfpvideo.cli.common import command, need_packages, terminable
 
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
@@ -20,12 +20,13 @@ def train_run(
     folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of checkpoints, logs and sample sheets.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
 ) -> int:
-    """Train a network; Ctrl-C saves a checkpoint, which `restore --model` takes as well."""
+    """Train a network; Ctrl-C or SIGTERM saves a checkpoint, which `restore --model` takes as well."""
     need_packages("train", "accelerate", "tensorboard")
     from gfpvideo.train.monitor import train_with_monitor
     from gfpvideo.train.options import TrainOptions
 
-    typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
+    with terminable():
+        typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The stages that remember: detections are recalled instead of found again, frames become segments."""
 
+import logging
 from collections.abc import Generator, Iterator
 from itertools import chain, count, islice
 from threading import Event
@@ -10,6 +11,8 @@ from gfpvideo.faces.detector import Detector
 from gfpvideo.frames import DetectedFrame, Detection, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.jobs.journal import Journal, SegmentRecord, pack
 from gfpvideo.media.segment import SegmentEncoder
+
+_log = logging.getLogger(__name__)
 
 
 class Memory:
@@ -59,6 +62,7 @@ def write_segments(
         if stop is not None and stop.is_set():
             raise StoppedError(f"interrupted; {journal.next_index or 0} frames are done: go on with --resume")
         journal.add((yield from _segment(chain([first], islice(fresh, length - 1)), memory, encoder)))
+        _log.info("segment %d is finished: %d frames", len(journal.records), len(journal.records[-1].pts))
 
 
 def _segment(

@@ -52,7 +52,7 @@ def fields_of(path: Path, limits: Limits) -> Fields:
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Pictures up to the first that is damaged; the restoration itself counts those."""
-    with suppress(av.error.FFmpegError):
+    with suppress(av.error.FFmpegError, IndexError):  # PyAV raises the latter when a new stream begins
         for picture in container.decode(stream):
             assert isinstance(picture, VideoFrame)
             yield picture

@@ -33,6 +33,7 @@ _TOLERATED_SECONDS = Fraction(1, 5)
 """Difference between announced and found duration that muxers make all by themselves."""
 _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 """How Matroska files tag a stream with its duration."""
+_LATE_STREAM = "a stream begins in the middle of the file: left out"
 _NO_TURN = ((1, 0), (0, 1))
 
 
@@ -306,6 +307,12 @@ def _readable(container: InputContainer, warnings: list[str] | None = None) -> I
             packet = next(packets)
         except StopIteration:
             return
+        except IndexError:
+            # PyAV's answer to a packet of a stream that was not there when the file was opened (transport streams).
+            packets = container.demux()
+            if warnings is not None and _LATE_STREAM not in warnings:
+                warnings.append(_LATE_STREAM)
+            continue
         except av.error.FFmpegError as error:
             if warnings is not None:
                 warnings.append(f"the file is damaged or cut off: reading ended early ({error.strerror})")

@@ -7,10 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
+from gfpvideo.errors import InputError
 from gfpvideo.faces.choose import choose
+from gfpvideo.faces.recorded import Tracks
 from gfpvideo.frames import Face, Samples, TrackedFrame
 from gfpvideo.inspection import timecode
 from helpers import facts, frame_of
@@ -99,3 +103,25 @@ def test_timecodes() -> None:
     assert timecode(Fraction(0)) == "0:00:00.000"
     assert timecode(Fraction(3_723_456, 1000)) == "1:02:03.456"
     assert timecode(Fraction(-1, 3)) == "-0:00:00.333"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["version", "tracks", "frames", "detector", "id", "0"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.one_of(st.binary(max_size=80), JSON.map(lambda value: json.dumps(value).encode())))
+def test_a_tracks_file_of_anything_is_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("junk") / "tracks.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a file of tracks") as refused:
+        Tracks.read(path)
+    assert str(refused.value).isprintable()

@@ -79,3 +79,15 @@ def test_the_doctor_tells_what_is_here() -> None:
     assert result.exit_code == 0
     for words in ("gfpvideo:", "  av 18", "openvino CPU", "libx264: yes", "installed: compact", "GB free"):
         assert words in result.stdout
+
+
+def test_a_log_tells_what_was_done(film: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    target = tmp_path / "out.mkv"
+    arguments = ["restore", str(film), "-o", str(target), *QUICK, "--log-level", "info", "--log-file", str(log)]
+    assert RUNNER.invoke(app, arguments).exit_code == 0
+    text = log.read_text()
+    assert "INFO gfpvideo.jobs.stages: segment 1 is finished: 18 frames" in text
+    assert "18 frames, 18 faces in" in text
+    refused = RUNNER.invoke(app, ["restore", str(film), "--log-level", "loud"])
+    assert (refused.exit_code, "must be debug, info" in refused.stderr) == (2, True)

@@ -21,7 +21,16 @@ from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.frames import Report
 from gfpvideo.jobs.identity import Identity
-from gfpvideo.jobs.journal import SegmentRecord, open_journal, pack, read_records, segment_path, unpack, work_folder
+from gfpvideo.jobs.journal import (
+    SegmentRecord,
+    open_journal,
+    pack,
+    read_identity,
+    read_records,
+    segment_path,
+    unpack,
+    work_folder,
+)
 from gfpvideo.pipeline import Progress
 from helpers import facts
 
@@ -267,3 +276,16 @@ def test_twenty_kills(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: 
         assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
         assert facts(target).payloads == facts(uninterrupted[0]).payloads
     assert all(path.suffix == ".mkv" for path in tmp_path.iterdir())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([b"{}", b"[]", b'{"first": 0}', b"null"])), max_size=4)
+)
+def test_a_journal_of_anything_is_read_without_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("junk")
+    (folder / "journal.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    assert read_records(folder) == []
+    assert read_identity(folder) is None
