@@ -113,7 +113,8 @@ def main() -> None:
             figures |= {way: measured(way, options, folder, clean, old) for way, options in ways.items()}
             if arguments.sheet:
                 sheet(arguments.sheet / f"steady-{name}.png", folder, ["aged", "alone", "default", "clean"])
-        print(f"{name}: {len(truth)} frames; the clean clip's own warping error is {floor['warping']:.3f}")
+        own = f"warping error is {floor['warping']:.3f}, its landmark jitter {floor['jitter']:.1f}"
+        print(f"{name}: {len(truth)} frames; the clean clip's own {own}")
         base = figures["alone"]
         for way, values in figures.items():
             excess = (values["warping"] - floor["warping"]) / (base["warping"] - floor["warping"])
