@@ -85,7 +85,7 @@ def inspect(
     with open_film(source, options) as film:
         detector, generator = load_networks(options)
         shots = _Shots()
-        tracked = track(detect(shots.counted(film.frames()), detector), film_tracker(options))
+        tracked = track(detect(shots.counted(film.frames()), detector, options.detect_every), film_tracker(options))
         seen: dict[int, _Seen] = {}
         for count, cropped in enumerate(align(tracked, generator.size, detector.landmarks_512), 1):
             for crop in cropped.crops:

@@ -42,6 +42,9 @@ class RestoreOptions(BaseModel):
         le=8192,
         description="Long side of the picture that the detector sees [default: 640, or half of the film's if more].",
     )
+    detect_every: int = Field(
+        default=2, ge=1, le=8, description="Search every Nth frame; between, where faces hardly move, interpolate."
+    )
     min_score: float = Field(default=0.5, gt=0, lt=1, description="Least score that starts a face.")
     min_face: float = Field(
         default=10.0, ge=0, description="Least distance of eyes to mouth, in pixels, to restore a face."

@@ -157,7 +157,8 @@ class Restorer:
         """Frames with all faces that were found and followed, or that a file says are there."""
         if self.options.tracks is not None:
             return recorded(frames, self.options.tracks, self.options.detector)
-        found = detect(frames, self.detector) if memory is None else memory.detect(frames, self.detector)
+        every = self.options.detect_every
+        found = detect(frames, self.detector, every) if memory is None else memory.detect(frames, self.detector, every)
         return track(stages.timed("detect", found), tracker)
 
     def choose_like_reference(self, frames: Iterator[Frame], tracker: Tracker) -> None:

@@ -36,6 +36,7 @@ def restore(
     batch: Annotated[str | None, restore_option("batch")] = None,
     detector: Annotated[str | None, restore_option("detector")] = None,
     detect_size: Annotated[str | None, restore_option("detect_size")] = None,
+    detect_every: Annotated[str | None, restore_option("detect_every")] = None,
     min_score: Annotated[str | None, restore_option("min_score")] = None,
     min_face: Annotated[str | None, restore_option("min_face")] = None,
     tracks: Annotated[str | None, restore_option("tracks")] = None,

@@ -1,22 +1,117 @@
 """The detection stage: faces of every frame, in display coordinates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.faces.detector import Detector, Picture, intersection_over_union
 from gfpvideo.frames import DetectedFrame, Detection, Frame
+from gfpvideo.geometry import face_size
 
 _SAME_FACE = 0.3
 """Overlap of boxes (intersection over union) from which two detections are one face."""
 
 
-def detect(frames: Iterator[tuple[Frame, bool]], detector: Detector) -> Iterator[DetectedFrame]:
-    """Stage: find the faces of each frame in its thumbnail."""
+_STEADY = 0.12
+"""Mean distance of landmarks, in face sizes, up to which a face between two detections is taken to move evenly."""
+
+Found = tuple[Detection, ...]
+
+
+def detect(
+    frames: Iterator[tuple[Frame, bool]],
+    detector: Detector,
+    every: int = 1,
+    known: Mapping[int, Found] = MappingProxyType({}),
+) -> Iterator[DetectedFrame]:
+    """Stage: find the faces of each frame in its thumbnail.
+
+    Where the same faces are found before and after, hardly moved, the frames between are not searched: their faces are
+    interpolated. Anything else (a face comes, goes, turns quickly, a cut) and they are searched as well.
+
+    Args:
+        frames: frames, and whether a shot starts with each.
+        detector: finds faces.
+        every: search frames whose index is a multiple of this; 1 searches all.
+        known: what was found in frames that need no search, by index.
+    """
+    look = _Look(detector, known)
+    before: DetectedFrame | None = None
+    skipped: list[Frame] = []
     for frame, cut in frames:
-        found = detect_upright(detector, frame.thumbnail)
-        yield DetectedFrame(frame, cut, tuple(face.scaled(frame.thumbnail_scale) for face in found))
+        if cut:
+            yield from map(look, skipped)
+            skipped, before = [], None
+        if before is not None and frame.index % every:
+            skipped.append(frame)
+            continue
+        now = look(frame, cut=cut)
+        yield from _between(before, skipped, now, look)
+        yield now
+        before, skipped = now, []
+    yield from map(look, skipped)
+
+
+class _Look:
+    """Finds the faces of a frame, or recalls them."""
+
+    def __init__(self, detector: Detector, known: Mapping[int, Found]) -> None:
+        self._detector = detector
+        self.known = known
+
+    def __call__(self, frame: Frame, *, cut: bool = False) -> DetectedFrame:
+        if frame.index in self.known:
+            return DetectedFrame(frame, cut, self.known[frame.index])
+        found = detect_upright(self._detector, frame.thumbnail)
+        return DetectedFrame(frame, cut, tuple(face.scaled(frame.thumbnail_scale) for face in found))
+
+
+def _between(
+    before: DetectedFrame | None, skipped: list[Frame], now: DetectedFrame, look: _Look
+) -> Iterator[DetectedFrame]:
+    """The frames between two that were searched."""
+    pairs = _same_faces(before.detections, now.detections) if before is not None and skipped else None
+    if before is None or pairs is None:
+        yield from map(look, skipped)
+        return
+    length = now.frame.index - before.frame.index
+    for frame in skipped:
+        if frame.index in look.known:
+            yield look(frame)
+            continue
+        share = (frame.index - before.frame.index) / length
+        yield DetectedFrame(frame, False, tuple(_interpolated(one, other, share) for one, other in pairs))
+
+
+def _same_faces(before: Found, now: Found) -> list[tuple[Detection, Detection]] | None:
+    """Pairs of detections of the same face, or ``None`` unless all are and have hardly moved."""
+    if len(before) != len(now):
+        return None
+    pairs: list[tuple[Detection, Detection]] = []
+    left = list(now)
+    for face in before:
+        nearest = min(left, key=lambda other: _distance(face, other))
+        if _distance(face, nearest) > _STEADY:
+            return None
+        left = [other for other in left if other is not nearest]
+        pairs.append((face, nearest))
+    return pairs
+
+
+def _distance(one: Detection, other: Detection) -> float:
+    """Mean distance of the landmarks in face sizes."""
+    apart = np.linalg.norm(one.landmarks - other.landmarks, axis=1).mean()
+    return float(apart) / face_size(one.landmarks)
+
+
+def _interpolated(one: Detection, other: Detection, share: float) -> Detection:
+    return Detection(
+        one.landmarks + share * (other.landmarks - one.landmarks),
+        one.box + share * (other.box - one.box),
+        min(one.score, other.score),
+    )
 
 
 def detect_upright(detector: Detector, picture: Picture) -> list[Detection]:

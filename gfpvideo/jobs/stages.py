@@ -22,15 +22,11 @@ class Memory:
         self.journal = journal
         self._found = journal.detections()
 
-    def detect(self, frames: Iterator[tuple[Frame, bool]], detector: Detector) -> Iterator[DetectedFrame]:
+    def detect(self, frames: Iterator[tuple[Frame, bool]], detector: Detector, every: int) -> Iterator[DetectedFrame]:
         """Stage: like :func:`gfpvideo.faces.detect.detect`, but known frames are not searched again."""
-        for frame, cut in frames:
-            if frame.index in self._found:
-                yield DetectedFrame(frame, cut, self._found[frame.index])
-                continue
-            for detected in detect(iter([(frame, cut)]), detector):
-                self._found[frame.index] = detected.detections
-                yield detected
+        for detected in detect(frames, detector, every, self._found):
+            self._found[detected.frame.index] = detected.detections
+            yield detected
 
     def take(self, index: int) -> tuple[Detection, ...]:
         """What was found in a frame; it is forgotten."""

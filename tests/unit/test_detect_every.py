@@ -1,0 +1,91 @@
+"""Frames that need no search: their faces are interpolated, and nothing is missed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gfpvideo.faces.align import FFHQ_512
+from gfpvideo.faces.detect import Found, detect
+from gfpvideo.frames import DetectedFrame, Detection, Frame, Samples
+from helpers import frame_of
+
+SCALE = 0.25
+"""The face is about 30 pixels from eyes to mouth."""
+
+
+class Scripted:
+    """A detector that knows where the face is in each frame, and counts how often it is asked."""
+
+    name = "scripted"
+    landmarks_512 = FFHQ_512
+
+    def __init__(self, places: Sequence[float | None]) -> None:
+        self._places = places
+        self.asked: list[int] = []
+
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
+        index = int(pictures[0][0, 0, 0])
+        self.asked.append(index)
+        place = self._places[index]
+        if place is None:
+            return [[]]
+        landmarks = FFHQ_512 * SCALE + [place, 0.0]
+        return [[Detection(landmarks, np.array([place, 0, place + 100, 100.0]), 0.9)]]
+
+
+def frames(count: int, cuts: Sequence[int] = (0,)) -> list[tuple[Frame, bool]]:
+    plain = frame_of([np.zeros((8, 8), np.uint8)], Samples("gray", 8))
+    return [
+        (replace(plain, index=index, thumbnail=np.full((8, 8, 3), index, np.uint8)), index in cuts)
+        for index in range(count)
+    ]
+
+
+def searched(
+    places: Sequence[float | None], every: int = 2, cuts: Sequence[int] = (0,), known: dict[int, Found] | None = None
+) -> tuple[list[DetectedFrame], list[int]]:
+    detector = Scripted(places)
+    found = list(detect(iter(frames(len(places), cuts)), detector, every, known or {}))
+    assert [item.frame.index for item in found] == list(range(len(places)))
+    assert [item.cut for item in found] == [index in cuts for index in range(len(places))]
+    return found, detector.asked
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_even_movement_is_interpolated_exactly(every: int) -> None:
+    places = [float(index) for index in range(13)]
+    found, asked = searched(places, every)
+    assert asked == list(range(0, 13, every))
+    for item, place in zip(found, places, strict=True):
+        (face,) = item.detections
+        assert np.allclose(face.landmarks, FFHQ_512 * SCALE + [place, 0.0])
+        assert face.box[0] == pytest.approx(place)
+
+
+def test_what_comes_goes_or_jumps_is_searched() -> None:
+    assert searched([0.0, 0.0, 0.0, 20.0, 20.0])[1] == [0, 2, 4, 3]
+    found, asked = searched([None, None, None, 1.0, 1.0, 1.0, None])
+    assert sorted(asked) == [0, 2, 3, 4, 5, 6]
+    assert [len(item.detections) for item in found] == [0, 0, 0, 1, 1, 1, 0]
+
+
+def test_nothing_is_interpolated_across_a_cut_or_beyond_the_end() -> None:
+    found, asked = searched([0.0] * 3 + [2.0] * 5, cuts=(0, 3))
+    assert sorted(asked) == [0, 2, 3, 4, 6, 7]
+    assert [float(item.detections[0].box[0]) for item in found] == [0.0] * 3 + [2.0] * 5
+
+
+@pytest.mark.parametrize("kept", [1, 4, 5, 9])
+def test_going_on_gives_what_was_found_before(kept: int) -> None:
+    """With the first frames known, the rest comes out as if all had been searched."""
+    places = [0.0, 1.0, 2.0, 9.0, 9.0, 9.5, 10.0, 30.0, None, None, 3.0, 4.0]
+    whole, _ = searched(places)
+    again, asked = searched(places, known={index: whole[index].detections for index in range(kept)})
+    assert not set(asked) & set(range(kept))
+    for one, other in zip(whole, again, strict=True):
+        assert len(one.detections) == len(other.detections)
+        for a, b in zip(one.detections, other.detections, strict=True):
+            assert np.array_equal(a.landmarks, b.landmarks)
