@@ -27,7 +27,9 @@ from gfpvideo.faces.detector import make_detector
 from gfpvideo.frames import Face
 
 ROOT = Path(__file__).parent.parent
-ALONE: dict[str, Any] = {"smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0}
+ALONE: dict[str, Any] = {
+    "detect_every": 1, "smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0,
+}  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
     "landmarks": {"steady": 0, "adapt": False},
     "average": ALONE | {"steady": 4},

@@ -18,7 +18,9 @@ from gfpvideo.pipeline import Progress
 from helpers import write_film
 
 Picture = NDArray[np.uint8]
-ALONE: dict[str, Any] = {"smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0}
+ALONE: dict[str, Any] = {
+    "detect_every": 1, "smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0,
+}  # fmt: skip
 EYES = ((101, 122), (103, 167))
 """Rows and columns of the middle of the eyes in :func:`portrait`."""
 MOUTH = (143, 141)
