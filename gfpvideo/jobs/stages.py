@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator, Iterator
-from itertools import chain, count, islice
+from itertools import chain, islice
 from threading import Event
 
 from gfpvideo.errors import StoppedError
@@ -51,10 +51,7 @@ def write_segments(
     journal = memory.journal
     begin = journal.next_index or 0
     fresh = (frame for frame in frames if frame.frame.index >= begin)
-    for _ in count():
-        first = next(fresh, None)
-        if first is None:
-            return
+    while (first := next(fresh, None)) is not None:
         if stop is not None and stop.is_set():
             raise StoppedError(f"interrupted; {journal.next_index or 0} frames are done: go on with --resume")
         journal.add((yield from _segment(chain([first], islice(fresh, length - 1)), memory, encoder)))

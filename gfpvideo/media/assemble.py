@@ -15,7 +15,7 @@ from av.stream import Stream
 
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
-from gfpvideo.media.ffmpeg_log import ffmpeg_log
+from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.segment import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource, describe
 
@@ -134,9 +134,9 @@ class Assembly:
         except av.error.FFmpegError as error:
             if isinstance(error, OSError):
                 raise
-            reason = log[-1][2].strip() if log else error.strerror
+            why = reason(log, error)
             raise OptionError(
-                f"{self.target}: the container does not hold this codec ({reason}); .mkv holds every one"
+                f"{self.target}: the container does not hold this codec ({why}); .mkv holds every one"
             ) from error
 
     def _muxer_options(self, muxer: str) -> dict[str, str]:

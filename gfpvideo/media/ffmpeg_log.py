@@ -17,3 +17,8 @@ def ffmpeg_log() -> Iterator[list[Any]]:
             yield log
     finally:
         av.logging.set_level(before)
+
+
+def reason(log: list[Any], error: BaseException) -> str:
+    """Why something failed: FFmpeg's last message, or the error's own words where it said nothing."""
+    return log[-1][2].strip() if log else getattr(error, "strerror", None) or str(error)

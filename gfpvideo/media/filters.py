@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from gfpvideo.errors import OptionError
-from gfpvideo.media.ffmpeg_log import ffmpeg_log
+from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 
 
 def filtered(
@@ -49,8 +49,7 @@ def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_
             with ffmpeg_log() as log:
                 following = graph.add(name, options or None)
         except (ValueError, av.error.FFmpegError) as error:
-            reason = log[-1][2].strip() if log else str(error)
-            raise OptionError(f"filter {text!r}: {reason}") from None
+            raise OptionError(f"filter {text!r}: {reason(log, error)}") from None
         last.link_to(following)
         last = following
     last.link_to(graph.add("buffersink"))
@@ -58,8 +57,8 @@ def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_
         with ffmpeg_log() as log:
             graph.configure()
     except av.error.FFmpegError as error:
-        reason = log[-1][2].strip() if log else error.strerror
-        raise OptionError(f"filters {', '.join(filters)}: do not work with this film ({reason})") from None
+        why = reason(log, error)
+        raise OptionError(f"filters {', '.join(filters)}: do not work with this film ({why})") from None
     return graph
 
 

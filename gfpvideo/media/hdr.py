@@ -1,9 +1,10 @@
 """HDR10's static metadata: what display a film was mastered on, and how bright it gets."""
 
 import struct
-from typing import Any, cast
 
 from av.video.frame import VideoFrame
+
+from gfpvideo.media.side_data import side_data
 
 _PARAMETERS = {
     "libx264": ("x264-params", "mastering-display", "cll"),
@@ -19,11 +20,11 @@ def hdr_options(codec: str, first: VideoFrame) -> tuple[dict[str, str], list[str
 
     Args:
         codec: name of the encoder.
-        first: the picture; read once a film, for asking a PyAV frame for its side data ties the two into a cycle.
+        first: the picture.
     """
-    lost = [name for key, name in _DYNAMIC.items() if _side_data(first, key) is not None]
+    lost = [name for key, name in _DYNAMIC.items() if side_data(first, key) is not None]
     warnings = [f"the dynamic metadata of {name} cannot be carried: left out" for name in lost]
-    mastering, light = _side_data(first, "MASTERING_DISPLAY_METADATA"), _side_data(first, "CONTENT_LIGHT_LEVEL")
+    mastering, light = side_data(first, "MASTERING_DISPLAY_METADATA"), side_data(first, "CONTENT_LIGHT_LEVEL")
     if mastering is None and light is None:
         return {}, warnings
     if codec not in _PARAMETERS:
@@ -35,13 +36,6 @@ def hdr_options(codec: str, first: VideoFrame) -> tuple[dict[str, str], list[str
     if light is not None:
         texts.append(f"{light_name}={','.join(str(level) for level in struct.unpack_from('=2I', light))}")
     return ({option: ":".join(texts)} if texts else {}), warnings
-
-
-def _side_data(picture: VideoFrame, name: str) -> bytes | None:
-    try:
-        return bytes(cast(Any, picture.side_data)[name])
-    except KeyError:
-        return None
 
 
 def _display(data: bytes) -> str:

@@ -25,7 +25,7 @@ from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
-from gfpvideo.media.ffmpeg_log import ffmpeg_log
+from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.pixel_format import components
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options import RestoreOptions
@@ -113,10 +113,9 @@ class SegmentEncoder:
         except av.error.FFmpegError as error:
             if isinstance(error, OSError):
                 raise
-            reason = log[-1][2].strip() if log else error.strerror
             raise OptionError(
-                f"{settings.codec} does not work with this picture or these options ({reason}); give others, or"
-                " --codec ffv1"
+                f"{settings.codec} does not work with this picture or these options ({reason(log, error)}); give"
+                " others, or --codec ffv1"
             ) from error
         return video
 

@@ -1,11 +1,11 @@
-"""Decode a film: frames in their own pixel format, packets of the other streams riding along."""
+"""Decode a film: frames in their own pixel format, and the packets of its other streams."""
 
 import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import av
 import av.error
@@ -23,6 +23,7 @@ from gfpvideo.media.filters import filtered
 from gfpvideo.media.limits import Limits
 from gfpvideo.media.orientation import Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
+from gfpvideo.media.side_data import side_data
 from gfpvideo.media.span import Span, from_last_key_frame, times, trimmed
 from gfpvideo.media.timing import TimestampRepair
 from gfpvideo.transfer import PQ_THUMBNAIL
@@ -40,7 +41,7 @@ _NO_TURN = ((1, 0), (0, 1))
 class VideoSource:
     """An opened film.
 
-    Iterate over :meth:`frames` once; afterwards :attr:`warnings` and :meth:`leftovers` are complete.
+    Iterate over :meth:`frames` once; afterwards :attr:`warnings` are complete, and :meth:`others` can be read.
     """
 
     def __init__(
@@ -159,14 +160,13 @@ class VideoSource:
         Args:
             indexes: which streams.
         """
-        end = None if self._span.end is None else self._began + self._span.end
         with open_container(self.path) as container:
             for packet in _readable(container):
                 found = times(packet)
                 if found is not None and self._span.exhausted(found[0] - self._began):
                     return
                 if packet.stream_index in indexes and (
-                    self._span.whole or trimmed(packet, packet.stream.type, self._first, end, self._offset)
+                    self._span.whole or trimmed(packet, packet.stream.type, self._first, self._ends, self._offset)
                 ):
                     yield packet
 
@@ -174,8 +174,12 @@ class VideoSource:
         """The chapters of the part that is read, at their new times."""
         if self._span.whole:
             return self.container.chapters()
-        end = None if self._span.end is None else self._began + self._span.end
-        return list(_chapters_between(self.container.chapters(), self._first, end, self._offset))
+        return list(_chapters_between(self.container.chapters(), self._first, self._ends, self._offset))
+
+    @property
+    def _ends(self) -> Fraction | None:
+        """Where the part that is read ends, on the file's clock."""
+        return None if self._span.end is None else self._began + self._span.end
 
     @property
     def _codec_name(self) -> str:
@@ -229,11 +233,7 @@ class VideoSource:
             self._corrupt += 1
 
     def _look_at(self, first: VideoFrame) -> None:
-        """Note what holds for the whole film.
-
-        The display matrix is read once: asking a PyAV frame for its side data ties the two into a reference cycle, and
-        every frame would wait for the garbage collector.
-        """
+        """Note what holds for the whole film."""
         self._shape = _shape(first)
         check_size(first.width, first.height, self.path, self._limits)
         self.display_matrix = display_matrix(first)
@@ -344,11 +344,8 @@ def orientation_of(picture: VideoFrame, aspect: Fraction | None, matrix: tuple[i
 
 def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
     """The display matrix that came with a picture, nine integers, or ``None``."""
-    try:
-        data = bytes(cast(Any, picture.side_data)["DISPLAYMATRIX"])
-    except KeyError:
-        return None
-    return struct.unpack("=9i", data)
+    data = side_data(picture, "DISPLAYMATRIX")
+    return None if data is None else struct.unpack("=9i", data)
 
 
 def open_container(path: Path) -> InputContainer:
