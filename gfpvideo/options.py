@@ -93,6 +93,13 @@ class RestoreOptions(BaseModel):
     strength: float = Field(default=1.0, ge=0, le=1, description="How much of the restoration goes into the picture.")
     color: Literal["source", "model"] = Field(default="source", description="Where colour and light come from.")
 
+    filters: tuple[str, ...] = Field(
+        default=(), description="FFmpeg filters before the restoration, each `name=option=value:...`."
+    )
+    filters_after: tuple[str, ...] = Field(
+        default=(), description="FFmpeg filters after the restoration; they must keep every frame."
+    )
+
     compare: Comparison | None = Field(
         default=None,
         description="Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
@@ -104,6 +111,10 @@ class RestoreOptions(BaseModel):
     )
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
     encoder_options: dict[str, str] = Field(default_factory=dict, description="Further options of the encoder.")
+    audio_codec: str = Field(default="copy", description="Encode sound anew with this encoder, or `copy` it.")
+    audio_kbits: int | None = Field(
+        default=None, ge=6, le=6144, description="Kilobits a second of sound that is encoded."
+    )
     max_side: int = Field(default=16_384, ge=16, description="Widest or highest picture that is accepted.")
     max_streams: int = Field(default=256, ge=1, description="Most streams of a file that are accepted.")
     segment: int = Field(

@@ -289,13 +289,13 @@ def open_film(source: Path, options: RestoreOptions) -> VideoSource:
         options.detect_size,
         Span(options.start or Fraction(0), options.end),
         count_all=options.tracks is not None,
-        filters=_filters(source, options, limits),
+        filters=[*_whole_pictures(source, options, limits), *options.filters],
         limits=limits,
     )
 
 
-def _filters(source: Path, options: RestoreOptions, limits: Limits) -> list[str]:
-    """What FFmpeg does to the pictures first: faces must not be combed.
+def _whole_pictures(source: Path, options: RestoreOptions, limits: Limits) -> list[str]:
+    """What makes whole pictures of fields, before all else: faces must not be combed.
 
     Raises:
         UnsupportedMediaError: if the film is interlaced and no option says what is to be done about it.
@@ -320,7 +320,7 @@ def _restore_film(
 ) -> Report:
     check_target(target, overwrite=options.overwrite)
     with open_film(source, options) as film:
-        assembly = Assembly(film, target, options.overwrite, options.strict)
+        assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
         assembly.plan()
         if options.disk_check:
             check_space(target, film)

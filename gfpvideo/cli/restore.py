@@ -49,6 +49,8 @@ def restore(
     end: Annotated[str | None, restore_option("end")] = None,
     deinterlace: Annotated[bool | None, restore_option("deinterlace", "--deinterlace/--no-deinterlace")] = None,
     telecine: Annotated[bool, restore_option("telecine", "--telecine")] = False,
+    filters: Annotated[list[str] | None, restore_option("filters", "--filter")] = None,
+    filters_after: Annotated[list[str] | None, restore_option("filters_after", "--filter-after")] = None,
     lag: Annotated[str | None, restore_option("lag")] = None,
     max_gap: Annotated[str | None, restore_option("max_gap")] = None,
     smooth: Annotated[bool | None, restore_option("smooth", "--smooth/--no-smooth")] = None,
@@ -66,6 +68,8 @@ def restore(
     encoder_option: Annotated[
         list[str] | None, typer.Option("--encoder-option", help="KEY=VALUE for the encoder; may be repeated.")
     ] = None,
+    audio_codec: Annotated[str | None, restore_option("audio_codec")] = None,
+    audio_kbits: Annotated[str | None, restore_option("audio_kbits")] = None,
     max_side: Annotated[str | None, restore_option("max_side")] = None,
     max_streams: Annotated[str | None, restore_option("max_streams")] = None,
     segment: Annotated[str | None, restore_option("segment")] = None,

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
+from gfpvideo.media.audio import AudioRecoder, audio_encoder
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.segment import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource, describe
@@ -49,6 +51,10 @@ class Assembly:
     overwrite: bool = False
     strict: bool = False
     """Whether a stream that the target cannot hold is an error."""
+    audio_codec: str = "copy"
+    """Encoder of all sound, or ``copy``."""
+    audio_kbits: int | None = None
+    """Kilobits a second of sound that is encoded."""
     copied: list[str] = field(default_factory=list)
     """Streams that are copied, described."""
     warnings: list[str] = field(default_factory=list)
@@ -57,21 +63,21 @@ class Assembly:
         """Find out which streams the target can hold.
 
         Raises:
-            OptionError: if the target's container is unknown.
+            OptionError: if the target's container is unknown, or the audio encoder, or it does not take the sound.
             OutputError: with ``strict``, if it cannot hold a stream.
         """
         suffix = self.target.suffix.lower()
         if suffix not in FORMATS:
             raise OptionError(f"{self.target}: unknown container {suffix!r}; use one of {', '.join(FORMATS)}")
         streams = self.source.other_streams
-        self._streams = _acceptable(streams, FORMATS[suffix])
+        self._streams = self._acceptable(streams, FORMATS[suffix])
         for stream in streams:
             if stream not in self._streams:
                 hint = "" if suffix == ".mkv" else " (.mkv holds more)"
                 self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
         if self.strict and self.warnings:
             raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
-        self.copied = [describe(stream) for stream in self._streams]
+        self.copied = [describe(stream) for stream in self._streams if not self._recodes(stream)]
 
     def write(self, segments: Sequence[Segment]) -> None:
         """Mux everything; the target appears when it is complete.
@@ -97,22 +103,73 @@ class Assembly:
             timed = (
                 (video, packet) for packet in timed_packets(segments, self.source.time_base, self.source.last_duration)
             )
-            copied = ((others[packet.stream_index], packet) for packet in self.source.others(set(others)))
-            for stream, packet in _merged(timed, copied):
+            for stream, packet in _merged(timed, self._others(others)):
                 packet.stream = stream
                 container.mux_one(packet)
 
-    def _add_streams(self, container: OutputContainer, template: Stream) -> tuple[Stream, dict[int, Stream]]:
+    def _others(self, others: "dict[int, Stream | AudioRecoder]") -> Iterator[_Addressed]:
+        """The packets of everything but the picture, and where they go."""
+        for packet in self.source.others(set(others)):
+            target = others[packet.stream_index]
+            if isinstance(target, AudioRecoder):
+                yield from ((target.stream, encoded) for encoded in target.packets(packet))
+            else:
+                yield target, packet
+        for target in others.values():
+            if isinstance(target, AudioRecoder):
+                yield from ((target.stream, encoded) for encoded in target.packets(None))
+                if target.damaged:
+                    self.warnings.append(f"{target.damaged} damaged packets of sound could not be decoded: skipped")
+
+    def _add_streams(
+        self, container: OutputContainer, template: Stream
+    ) -> tuple[Stream, "dict[int, Stream | AudioRecoder]"]:
         """Add all streams in the source's order; return the picture's, and the others by their index in the source."""
         video: Stream | None = None
-        others: dict[int, Stream] = {}
+        others: dict[int, Stream | AudioRecoder] = {}
         for stream in sorted([self.source.stream, *self._streams], key=lambda stream: stream.index):
             if stream is self.source.stream:
                 video = self._add_video(container, template)
             else:
-                others[stream.index] = _copy_stream(container, stream)
+                others[stream.index] = self._add_other(container, stream)
         assert video is not None
         return video, others
+
+    def _recodes(self, stream: Stream) -> bool:
+        return self.audio_codec != "copy" and stream.type == "audio" and stream.codec_context is not None
+
+    def _add_other(self, container: OutputContainer, stream: Stream) -> "Stream | AudioRecoder":
+        if not self._recodes(stream):
+            return _copy_stream(container, stream)
+        assert isinstance(stream, AudioStream)
+        recoder = AudioRecoder(container, stream, audio_encoder(self.audio_codec), self.audio_kbits)
+        _copy_tags(stream, recoder.stream)
+        return recoder
+
+    def _acceptable(self, streams: list[Stream], muxer: str) -> list[Stream]:
+        """The streams that a container can hold, found by writing its header to memory."""
+        if self._header_works(streams, muxer):
+            return streams
+        accepted: list[Stream] = []
+        for stream in streams:
+            if self._header_works([*accepted, stream], muxer):
+                accepted.append(stream)
+        return accepted
+
+    def _header_works(self, streams: list[Stream], muxer: str) -> bool:
+        if not streams:
+            return True
+        container = av.open(io.BytesIO(), "w", format=muxer)
+        try:
+            for stream in streams:
+                self._add_other(container, stream)
+            container.start_encoding()
+            container.close()
+        except OptionError:
+            raise
+        except (ValueError, av.error.FFmpegError):
+            return False
+        return True
 
     def _add_video(self, container: OutputContainer, template: Stream) -> Stream:
         try:
@@ -191,28 +248,3 @@ def _tags(metadata: dict[str, str]) -> dict[str, str]:
         for key, value in metadata.items()
         if key.lower() not in _CONTAINER_TAGS and not key.startswith("_STATISTICS")
     }
-
-
-def _acceptable(streams: list[Stream], muxer: str) -> list[Stream]:
-    """The streams that a container can hold, found by writing its header to memory."""
-    if _header_works(streams, muxer):
-        return streams
-    accepted: list[Stream] = []
-    for stream in streams:
-        if _header_works([*accepted, stream], muxer):
-            accepted.append(stream)
-    return accepted
-
-
-def _header_works(streams: list[Stream], muxer: str) -> bool:
-    if not streams:
-        return True
-    container = av.open(io.BytesIO(), "w", format=muxer)
-    try:
-        for stream in streams:
-            _copy_stream(container, stream)
-        container.start_encoding()
-        container.close()
-    except (ValueError, av.error.FFmpegError):
-        return False
-    return True

@@ -52,7 +52,10 @@ def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_
             raise OptionError(f"filter {text!r}: {reason(log, error)}") from None
         last.link_to(following)
         last = following
-    last.link_to(graph.add("buffersink"))
+    # Some filters (vflip) hand out pictures whose rows lie backwards in memory; a copy has them in order.
+    copied = graph.add("copy")
+    last.link_to(copied)
+    copied.link_to(graph.add("buffersink"))
     try:
         with ffmpeg_log() as log:
             graph.configure()

@@ -4,6 +4,7 @@ A Matroska file counts milliseconds, too coarse for many films. In a segment's f
 place in the segment; the true ones are kept beside it, in the journal, and put back when the film is assembled.
 """
 
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,6 +27,7 @@ from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
+from gfpvideo.media.filters import filtered
 from gfpvideo.media.pixel_format import components
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options import RestoreOptions
@@ -68,15 +70,16 @@ class SegmentEncoder:
             raise write_error(path, OSError(error.errno, error.strerror)) from error
 
     def _encode(self, path: Path, frames: Iterator[RestoredFrame]) -> Generator[RestoredFrame, None, Segment]:
-        first = next(frames)
-        settings = self._settings_for(first)
+        pictures = self._pictures(frames)
+        first = next(pictures)
+        settings = self._settings_for(first[1])
         pts: list[int] = []
         with av.open(f"file:{path}", "w", format="matroska") as container:
-            video = self._open(container, settings, self._picture(first, settings))
+            video = self._open(container, settings, first[1])
             packets = _Places(container, video, pts)
-            for restored in chain([first], frames):
+            for restored, picture in chain([first], pictures):
                 pts.append(restored.frame.pts)
-                packets.mux(video.codec_context.encode(self._picture(restored, settings)))
+                packets.mux(video.codec_context.encode(_prepared(picture, settings.pix_fmt)))
                 yield restored
             packets.mux(video.codec_context.encode(None))
         if packets.count != len(pts):
@@ -85,10 +88,29 @@ class SegmentEncoder:
             )
         return Segment(path, tuple(pts), packets.reorder)
 
-    def _settings_for(self, first: RestoredFrame) -> EncoderSettings:
+    def _pictures(self, frames: Iterator[RestoredFrame]) -> Iterator[tuple[RestoredFrame, VideoFrame]]:
+        """Frames and what is encoded for them; filters begin anew with each segment, so that any may be the first."""
+        waiting: deque[RestoredFrame] = deque()
+        filters, source = self._options.filters_after, self._source
+        pictures = self._made(frames, waiting)
+        if filters:
+            pictures = filtered(pictures, filters, source.stream, source.time_base)
+        for picture in pictures:
+            if not waiting or picture.pts != waiting[0].frame.pts:
+                raise OptionError(f"filters after the restoration ({', '.join(filters)}) must keep every frame")
+            yield waiting.popleft(), picture
+        if waiting:
+            raise OptionError(f"filters after the restoration ({', '.join(filters)}) must keep every frame")
+
+    def _made(self, frames: Iterator[RestoredFrame], waiting: "deque[RestoredFrame]") -> Iterator[VideoFrame]:
+        compare = self._options.compare
+        for restored in frames:
+            waiting.append(restored)
+            yield _pasted(restored) if compare is None else comparison(restored, compare)
+
+    def _settings_for(self, first: VideoFrame) -> EncoderSettings:
         if self._settings is None:
-            assert isinstance(first.frame.picture, VideoFrame)
-            self._settings = encoder_settings(self._options, first.frame.picture)
+            self._settings = encoder_settings(self._options, first)
             self.warnings += self._settings.warnings
         return self._settings
 
@@ -118,15 +140,6 @@ class SegmentEncoder:
                 " others, or --codec ffv1"
             ) from error
         return video
-
-    def _picture(self, restored: RestoredFrame, settings: EncoderSettings) -> VideoFrame:
-        """What is encoded for a frame."""
-        compare = self._options.compare
-        picture = _pasted(restored) if compare is None else comparison(restored, compare)
-        if picture.format.name != settings.pix_fmt:
-            picture = _converted(picture, settings.pix_fmt)
-        picture.pict_type = PictureType.NONE
-        return picture
 
 
 class _Places:
@@ -160,6 +173,13 @@ def _pasted(restored: RestoredFrame) -> VideoFrame:
             for index, plane in enumerate(planes):
                 window = component_slices(rect, restored.frame.samples, index)
                 plane[window] = restored.components[index][window]
+    return picture
+
+
+def _prepared(picture: VideoFrame, pix_fmt: str) -> VideoFrame:
+    if picture.format.name != pix_fmt:
+        picture = _converted(picture, pix_fmt)
+    picture.pict_type = PictureType.NONE
     return picture
 
 
