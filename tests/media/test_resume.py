@@ -160,6 +160,31 @@ def test_a_disk_that_fills_up_keeps_the_work(tape: Path, tmp_path: Path) -> None
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [16, 5_000, 40_000, 300_000])
+def test_a_sink_that_breaks_leaves_no_target(
+    limit: int, tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
+) -> None:
+    """No file may grow beyond ``limit`` bytes: journal, segment or film break there. Then the limit is gone."""
+    resource = pytest.importorskip("resource")
+    target = tmp_path / "film.mkv"
+    assert uninterrupted[0].stat().st_size > limit
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    broken = subprocess.run(
+        command(tape, target, "-q"), check=False, preexec_fn=limited, stderr=subprocess.PIPE, text=True
+    )
+    assert broken.returncode == 2
+    assert broken.stderr.count("\n") == 1
+    assert "cannot be written (File too large)" in broken.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {work_folder(target).name}
+    resumed(tape, target)
+    assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_film_that_does_not_fit_is_refused_before_the_start(
     tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
