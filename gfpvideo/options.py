@@ -34,6 +34,12 @@ class RestoreOptions(BaseModel):
     )
     precision: Precision = Field(default="auto", description="Arithmetic of the generator.")
     batch: int = Field(default=4, ge=1, le=64, description="Crops that go through the generator at once.")
+    reuse: float = Field(
+        default=0.5,
+        ge=0,
+        le=16,
+        description="Grey levels of 255 by which a crop may differ from one just restored that serves again.",
+    )
 
     detector: DetectorName = Field(default="centerface", description="Face detector.")
     detect_size: int | None = Field(

@@ -4,12 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
-
-import numpy as np
 
 from gfpvideo.composite.guard import guard
 from gfpvideo.composite.mask import Parser, parsed
@@ -26,10 +24,11 @@ from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator import Generator, load_generator
+from gfpvideo.generator.batches import BLOCK, generate
 from gfpvideo.generator.manifest import installed, sha256
 from gfpvideo.jobs.identity import Identity
 from gfpvideo.jobs.journal import Journal, open_journal
-from gfpvideo.jobs.stages import Memory, skip_finished, write_segments
+from gfpvideo.jobs.stages import Memory, write_segments
 from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.fields import fields_of
@@ -47,8 +46,6 @@ _FADE = 6
 """Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 _QUEUE = 4
 """Frames that wait between two threads."""
-_BATCH_FRAMES = 16
-"""Frames held back at most while a batch of crops fills."""
 _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 
@@ -196,17 +193,40 @@ class Restorer:
 
         With a ``memory``, frames that its journal has finished are followed, but not restored again.
         """
-        options = self.options
-        followed = self.followed(frames, tracker, stages, memory)
+        followed, first = self.followed(frames, tracker, stages, memory), 0
         if memory is not None:
-            followed = skip_finished(followed, memory.journal, options.steady + _FADE + 1)
+            first = memory.journal.next_index or 0
+            followed = (frame for frame in followed if frame.frame.index >= first - lookback(self.options))
+        tracked = stages.ahead(stages.timed("track", self.selected(followed)), _QUEUE)
+        generated = stages.ahead(self.generated(tracked, stages, first), _QUEUE)
+        return self.pasted(generated, stages)
+
+    def selected(self, frames: Iterator[TrackedFrame]) -> Iterator[TrackedFrame]:
+        """Frames with the faces alone that are to be restored."""
+        options = self.options
         if self.chosen or options.skip or options.max_faces:
-            followed = choose(followed, self.chosen, options.skip, options.max_faces)
-        tracked = stages.ahead(stages.timed("track", followed), _QUEUE)
-        cropped = stages.timed("align", align(tracked, self.generator.size, self.detector.landmarks_512))
+            return choose(frames, self.chosen, options.skip, options.max_faces)
+        return frames
+
+    def generated(self, frames: Iterator[TrackedFrame], stages: Stages, first: int = 0) -> Iterator[CroppedFrame]:
+        """Frames with their restored crops.
+
+        Args:
+            frames: frames with their faces, from :func:`lookback` frames before ``first`` on.
+            stages: measures.
+            first: index of the first frame that is wanted; a few before it come along, for those after to look back at.
+        """
+        options = self.options
+        cropped = stages.timed("align", align(frames, self.generator.size, self.detector.landmarks_512))
         if options.adapt:
             cropped = stages.timed("weigh", weigh(cropped, _FADE, options.min_face))
-        generated = stages.ahead(stages.timed("generate", generate(cropped, self.generator, options.batch)), _QUEUE)
+        begin = (first - options.steady) // BLOCK * BLOCK
+        cropped = (frame for frame in cropped if frame.frame.index >= begin)
+        return stages.timed("generate", generate(cropped, self.generator, options.batch, options.reuse))
+
+    def pasted(self, generated: Iterator[CroppedFrame], stages: Stages) -> Iterator[RestoredFrame]:
+        """Frames with their restored crops in place."""
+        options = self.options
         if self.parser is not None:
             generated = stages.timed("parse", parsed(generated, self.parser))
         if options.guard:
@@ -214,6 +234,16 @@ class Restorer:
         if options.steady:
             generated = stages.timed("steady", steady(generated, options.steady, options.grain))
         return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
+
+
+def lookback(options: RestoreOptions) -> int:
+    """Frames before a frame that its restoration may depend on."""
+    return options.steady + BLOCK + (_FADE + 1 if options.adapt else 0)
+
+
+def lookahead(options: RestoreOptions) -> int:
+    """Frames after a frame that its restoration may depend on, once faces have been followed."""
+    return options.steady + (_FADE if options.adapt else 0)
 
 
 def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
@@ -252,33 +282,6 @@ def load_parser(options: RestoreOptions) -> Parser | None:
 def film_tracker(options: RestoreOptions) -> Tracker:
     """The tracker of a film, as ``options`` want it."""
     return Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
-
-
-def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
-    """Stage: restore the crops of several frames together, at most ``batch`` at once."""
-    waiting: list[CroppedFrame] = []
-    for frame in frames:
-        waiting.append(frame)
-        needed = sum(crop.share > 0 for item in waiting for crop in item.crops)
-        if needed >= batch or len(waiting) >= _BATCH_FRAMES or not needed:
-            yield from _generated(waiting, generator, batch)
-            waiting.clear()
-    yield from _generated(waiting, generator, batch)
-
-
-def _generated(frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
-    sources = [crop.source.transpose(2, 0, 1) for frame in frames for crop in frame.crops if crop.share]
-    results = iter(
-        restored
-        for start in range(0, len(sources), batch)
-        for restored in generator(np.stack(sources[start : start + batch]))
-    )
-    for frame in frames:
-        crops = tuple(
-            replace(crop, restored=np.ascontiguousarray(next(results).transpose(1, 2, 0))) if crop.share else crop
-            for crop in frame.crops
-        )
-        yield CroppedFrame(frame.frame, crops)
 
 
 def open_film(source: Path, options: RestoreOptions) -> VideoSource:

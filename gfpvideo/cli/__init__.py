@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gfpvideo import __version__
+from gfpvideo.cli.bench import bench
 from gfpvideo.cli.doctor import doctor
 from gfpvideo.cli.evaluate import evaluate_app
 from gfpvideo.cli.inspect import inspect
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(restore)
 app.command()(inspect)
 app.command()(doctor)
+app.command()(bench)
 app.command()(align)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(weights_app, name="weights")

@@ -34,6 +34,7 @@ def restore(
     device: Annotated[str | None, restore_option("device")] = None,
     precision: Annotated[str | None, restore_option("precision")] = None,
     batch: Annotated[str | None, restore_option("batch")] = None,
+    reuse: Annotated[str | None, restore_option("reuse")] = None,
     detector: Annotated[str | None, restore_option("detector")] = None,
     detect_size: Annotated[str | None, restore_option("detect_size")] = None,
     detect_every: Annotated[str | None, restore_option("detect_every")] = None,

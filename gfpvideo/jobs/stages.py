@@ -8,7 +8,7 @@ from threading import Event
 from gfpvideo.errors import StoppedError
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.detector import Detector
-from gfpvideo.frames import DetectedFrame, Detection, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.frames import DetectedFrame, Detection, Frame, RestoredFrame
 from gfpvideo.jobs.journal import Journal, SegmentRecord, pack
 from gfpvideo.media.segment import SegmentEncoder
 
@@ -31,12 +31,6 @@ class Memory:
     def take(self, index: int) -> tuple[Detection, ...]:
         """What was found in a frame; it is forgotten."""
         return self._found.pop(index, ())
-
-
-def skip_finished(frames: Iterator[TrackedFrame], journal: Journal, needed: int) -> Iterator[TrackedFrame]:
-    """Stage: leave out the frames that are finished, but for the last ``needed``, which the next ones look back at."""
-    begin = (journal.next_index or 0) - needed
-    return (frame for frame in frames if frame.frame.index >= begin)
 
 
 def write_segments(

@@ -250,7 +250,7 @@ class VideoSource:
     def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
         picture.pts = pts
         how = samples(picture)
-        thumbnail = self._thumbnail(picture, how)
+        thumbnail = thumbnail_of_picture(picture, how, self._orientation, self._thumbnail_side)
         width, height = self._orientation.display_size
         return Frame(
             index=index,
@@ -263,18 +263,6 @@ class VideoSource:
             thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
             picture=picture,
         )
-
-    def _thumbnail(self, picture: VideoFrame, how: Samples) -> NDArray[np.uint8]:
-        orientation = self._orientation
-        stored_width = float(orientation.width * orientation.aspect)
-        long_side = max(stored_width, orientation.height)
-        shrink = min(1.0, (self._thumbnail_side or usual_side(long_side)) / long_side)
-        width, height = (max(1, round(side * shrink)) for side in (stored_width, orientation.height))
-        small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
-        pixels = np.asarray(small.to_ndarray(), np.uint8)
-        if how.curve == "pq":
-            pixels = PQ_THUMBNAIL[pixels]
-        return orientation.upright(pixels)
 
     def _conclude(self, frames: int) -> None:
         announced = self.stream.frames if self._span.whole else 0
@@ -297,6 +285,21 @@ class VideoSource:
             hours, minutes, seconds = tagged.groups()
             return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds) - self._video_end
         return Fraction(self.container.duration or 0, 1_000_000) - self._end
+
+
+def thumbnail_of_picture(
+    picture: VideoFrame, how: Samples, orientation: Orientation, side: int | None
+) -> NDArray[np.uint8]:
+    """(h, w, 3) upright BGR picture for detection, its long side ``side`` or :func:`usual_side`."""
+    stored_width = float(orientation.width * orientation.aspect)
+    long_side = max(stored_width, orientation.height)
+    shrink = min(1.0, (side or usual_side(long_side)) / long_side)
+    width, height = (max(1, round(length * shrink)) for length in (stored_width, orientation.height))
+    small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
+    pixels = np.asarray(small.to_ndarray(), np.uint8)
+    if how.curve == "pq":
+        pixels = PQ_THUMBNAIL[pixels]
+    return orientation.upright(pixels)
 
 
 def _readable(container: InputContainer, warnings: list[str] | None = None) -> Iterator[Packet]:

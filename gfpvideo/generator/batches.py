@@ -1,0 +1,96 @@
+"""Stage: run the generator on the crops of several frames together, and on no crop twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.generator import Generator
+
+BLOCK = 8
+"""Frames, counted from the film's beginning, within which restorations are used again: so that going on after an
+interruption finds the same ones."""
+_BATCH_FRAMES = 16
+"""Frames held back at most while a batch of crops fills."""
+
+Pixels = NDArray[np.float32]
+
+
+def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int, reuse: float) -> Iterator[CroppedFrame]:
+    """Stage: restore crops, at most ``batch`` at once.
+
+    A crop that differs nowhere by more than ``reuse`` from one of its track that was restored shortly before (a frame
+    that was doubled, a still) gets that restoration.
+
+    Args:
+        frames: frames with their crops.
+        generator: restores the crops whose share is not 0.
+        batch: most crops that go through the generator together.
+        reuse: difference in grey levels of 255 that is none.
+    """
+    waiting: list[CroppedFrame] = []
+    known = _Known(reuse / 127.5)
+    for frame in frames:
+        waiting.append(frame)
+        needed = known.plan(frame)
+        if needed >= batch or len(waiting) >= _BATCH_FRAMES or not needed:
+            yield from known.restored(waiting, generator, batch)
+            waiting.clear()
+    yield from known.restored(waiting, generator, batch)
+
+
+@dataclass
+class _Anchor:
+    """A crop that goes through the generator."""
+
+    frame: int
+    source: Pixels
+    restored: Pixels | None = None
+
+
+class _Known:
+    """Restorations that may serve again."""
+
+    def __init__(self, tolerance: float) -> None:
+        self._tolerance = tolerance
+        self._latest: dict[int, _Anchor] = {}
+        self._planned: list[_Anchor] = []
+        self._serving: dict[tuple[int, int], _Anchor] = {}
+        """For each frame and track that waits, the crop whose restoration it gets."""
+
+    def plan(self, frame: CroppedFrame) -> int:
+        """Find out which crops of a frame must go through the generator; how many wait for it now."""
+        for crop in frame.crops:
+            if not crop.share:
+                continue
+            track, index = crop.face.track, frame.frame.index
+            latest = self._latest.get(track)
+            if latest is None or index // BLOCK != latest.frame // BLOCK or not self._same(crop, latest):
+                latest = self._latest[track] = _Anchor(index, crop.source)
+                self._planned.append(latest)
+            self._serving[index, track] = latest
+        return len(self._planned)
+
+    def _same(self, crop: Crop, anchor: _Anchor) -> bool:
+        return bool(np.abs(crop.source - anchor.source).max() <= self._tolerance)
+
+    def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
+        """The frames with what the generator makes of their crops."""
+        for start in range(0, len(self._planned), batch):
+            anchors = self._planned[start : start + batch]
+            results = generator(np.stack([anchor.source.transpose(2, 0, 1) for anchor in anchors]))
+            for anchor, result in zip(anchors, results, strict=True):
+                anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
+        self._planned.clear()
+        for frame in frames:
+            yield CroppedFrame(frame.frame, tuple(self._with(crop, frame.frame.index) for crop in frame.crops))
+        self._latest = {
+            track: anchor for track, anchor in self._latest.items()
+            if frames and anchor.frame // BLOCK == frames[-1].frame.index // BLOCK
+        }  # fmt: skip
+
+    def _with(self, crop: Crop, index: int) -> Crop:
+        anchor = self._serving.pop((index, crop.face.track), None)
+        return crop if anchor is None else replace(crop, restored=anchor.restored)
