@@ -13,7 +13,7 @@ from gfpvideo.errors import OptionError
 from gfpvideo.timecode import seconds
 
 EngineName = Literal["auto", "openvino", "torch"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DetectorName = Literal["centerface", "retinaface"]
 Comparison = Literal["side", "split", "wipe"]
 

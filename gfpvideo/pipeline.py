@@ -2,12 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gfpvideo.composite.guard import guard
 from gfpvideo.composite.mask import Parser, parsed
@@ -23,7 +26,7 @@ from gfpvideo.faces.recorded import recorded
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
-from gfpvideo.generator import Generator, load_generator
+from gfpvideo.generator import Generator, ModelFile, load_generator
 from gfpvideo.generator.batches import BLOCK, generate
 from gfpvideo.generator.manifest import installed, sha256
 from gfpvideo.jobs.identity import Identity
@@ -263,6 +266,28 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
 def picture_tracker(options: RestoreOptions) -> Tracker:
     """The tracker of a picture, or of a frame that is looked at by itself."""
     return Tracker(0, 0, options.min_score, options.min_face)
+
+
+def crops_of(films: Sequence[Path], options: RestoreOptions, count: int) -> tuple[ModelFile, NDArray[np.float32]]:
+    """The model that ``options`` name, and up to ``count`` crops as it would see them, spread over the films.
+
+    Returns:
+        The model, and (N, 3, S, S) float32 RGB in [-1, 1].
+
+    Raises:
+        GfpvideoError: if a film cannot be read or the model not be loaded.
+    """
+    detector, generator = load_networks(options)
+    crops: list[NDArray[np.float32]] = []
+    for film in films:
+        with open_film(film, options) as source:
+            searched = detect(mark_shots(source.frames()), detector, options.detect_every)
+            cropped = align(track(searched, film_tracker(options)), generator.size, detector.landmarks_512)
+            found = [crop.source.transpose(2, 0, 1) for frame in cropped for crop in frame.crops[:1]]
+        step = max(1, len(found) * len(films) // count)
+        crops += found[::step]
+    empty = np.zeros((0, 3, generator.size, generator.size), np.float32)
+    return generator.model, np.stack(crops[:count]) if crops else empty
 
 
 def load_parser(options: RestoreOptions) -> Parser | None:

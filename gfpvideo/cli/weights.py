@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command
+from gfpvideo.cli.common import WeightsDir, command, need_packages, restore_option
 from gfpvideo.errors import WeightsError
+from gfpvideo.options import RestoreOptions
 
 weights_app = typer.Typer(help="Fetch and check model weights.", no_args_is_help=True)
 
@@ -61,6 +62,27 @@ def weights_verify(
         if path.is_file():
             check_hash(known, path)
             typer.echo(f"{known.name}: right")
+    return 0
+
+
+@weights_app.command("quantize")
+@command
+def weights_quantize(
+    films: Annotated[list[Path], typer.Argument(help="Films with faces like those that will be restored.")],
+    model: Annotated[str | None, restore_option("model")] = None,
+    weights_dir: WeightsDir = None,
+    faces: Annotated[int, typer.Option(min=20, help="Faces to find the ranges by, at most.")] = 120,
+) -> int:
+    """Make the network that `--precision int8` runs on this machine; it is kept in the cache folder."""
+    need_packages("int8", "nncf")
+    from gfpvideo.generator.quantize import quantize
+    from gfpvideo.pipeline import crops_of
+
+    values = {"model": model, "weights_dir": weights_dir}
+    options = RestoreOptions.parse({name: value for name, value in values.items() if value is not None})
+    model_file, crops = crops_of(films, options, faces)
+    made = quantize(model_file, crops)
+    typer.echo(f"{made.path}: by {made.crops} faces; {made.psnr:.1f} dB from float32, the worst {made.least:.1f}")
     return 0
 
 

@@ -26,7 +26,7 @@ CACHE_VARIABLE = "GFPVIDEO_CACHE"
 _GRAPH_VERSION = 2
 """Raised whenever the traced graph changes, so that no stale one is used."""
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16"}
+_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 
 
 class OpenVinoEngine:
@@ -37,9 +37,10 @@ class OpenVinoEngine:
         target = _choose_device(core, device)
         chosen = _choose_precision(core, target, precision)
         folder = cache_folder()
-        graph = core.read_model(traced_graph(model, architecture, folder))
+        path = _int8(model, architecture, folder) if chosen == "int8" else traced_graph(model, architecture, folder)
+        graph = core.read_model(path)
         config = {
-            "INFERENCE_PRECISION_HINT": _HINTS[chosen],
+            "INFERENCE_PRECISION_HINT": _HINTS[_choose_precision(core, target, "auto") if chosen == "int8" else chosen],
             "PERFORMANCE_HINT": "LATENCY",
             "CACHE_DIR": str(folder / "compiled"),
         }
@@ -49,6 +50,8 @@ class OpenVinoEngine:
             raise EngineError(f"OpenVINO cannot compile {model.name} for {target} {chosen}: {error}") from error
         self.size = graph.input(0).shape[2]
         self.name = f"openvino {target.lower()} {chosen}"
+        if chosen == "int8":
+            self.name += f" ({sha256(path.with_suffix('.bin'))[:8]})"  # ranges depend on the faces they were found on
 
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the crops one after the other; see :class:`gfpvideo.generator.engines.Engine`."""
@@ -69,13 +72,32 @@ def cache_folder() -> Path:
 
 def traced_graph(model: Path, architecture: str, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
-    version = ov.get_version().split("-")[0]
-    target = folder / "traced" / f"{sha256(model)}-{architecture or 'found'}-{_GRAPH_VERSION}-{version}"
+    target = folder / "traced" / _graph_name(model, architecture)
     if not target.is_dir():
         from gfpvideo.generator.engines import load_network
 
         _trace(load_network(model, architecture), target)
     return target / "graph.xml"
+
+
+def int8_graph(model: Path, architecture: str, folder: Path) -> Path:
+    """Path of the model file's graph in eight bits; :mod:`gfpvideo.generator.quantize` makes it."""
+    return folder / "int8" / _graph_name(model, architecture) / "graph.xml"
+
+
+def _int8(model: Path, architecture: str, folder: Path) -> Path:
+    path = int8_graph(model, architecture, folder)
+    if not path.is_file():
+        raise EngineError(
+            f"--precision int8: {model.name} was not quantized on this machine yet; do that with: gfpvideo weights"
+            " quantize FILM ..."
+        )
+    return path
+
+
+def _graph_name(model: Path, architecture: str) -> str:
+    version = ov.get_version().split("-")[0]
+    return f"{sha256(model)}-{architecture or 'found'}-{_GRAPH_VERSION}-{version}"
 
 
 def _trace(network: "Gfpgan", target: Path) -> None:
@@ -84,11 +106,18 @@ def _trace(network: "Gfpgan", target: Path) -> None:
     size = network.config.size
     exported = torch.export.export(network, (torch.zeros(1, 3, size, size),))
     graph = ov.convert_model(exported, input=[1, 3, size, size])
+    save_graph(graph, target)
+
+
+def save_graph(graph: ov.Model, target: Path) -> None:
+    """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         finished = Path(scratch) / "graph"
         finished.mkdir()
         ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
+        if target.is_dir():
+            target.rename(Path(scratch) / "before")
         try:
             finished.rename(target)
         except OSError:

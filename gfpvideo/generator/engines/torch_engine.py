@@ -55,6 +55,8 @@ def _choose_device(name: str) -> torch.device:
 def _choose_precision(precision: Precision, device: torch.device) -> str:
     if precision == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
+    if precision == "int8":
+        raise EngineError("--precision int8 is for --engine openvino")
     if precision == "fp16" and device.type == "cpu":
         raise EngineError("--precision fp16 needs a GPU; on the CPU give bf16 or fp32")
     return precision
