@@ -44,5 +44,12 @@ class StoppedError(GfpvideoError, RuntimeError):
     exit_code = 130
 
 
+class ClosedError(GfpvideoError, BrokenPipeError):
+    """Who reads our standard output has had enough."""
+
+    exit_code = 141
+    """As shells count the signal that ends other programs then."""
+
+
 class OutputError(GfpvideoError, OSError):
     """The target cannot be written."""

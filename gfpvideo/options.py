@@ -15,6 +15,7 @@ from gfpvideo.timecode import seconds
 EngineName = Literal["auto", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DetectorName = Literal["centerface", "retinaface"]
+Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "flv", "nut"]
 Comparison = Literal["side", "split", "wipe"]
 
 
@@ -111,6 +112,9 @@ class RestoreOptions(BaseModel):
         description="Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
     )
 
+    container: Container | None = Field(
+        default=None, description="Container of a target that is not named [default: the source's, or mkv]."
+    )
     codec: str = Field(default="libx264", description="Video encoder, any that PyAV has.")
     crf: float | None = Field(
         default=None, ge=0, le=63, description="Constant quality [default: 16 where the encoder has it]."

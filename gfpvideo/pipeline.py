@@ -47,6 +47,8 @@ from gfpvideo.stages import Stages
 _log = logging.getLogger(__name__)
 _FADE = 6
 """Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
+TELECINE = ("fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate")
+"""Filters that undo telecine; what is still combed then gets its own deinterlacing."""
 _QUEUE = 4
 """Frames that wait between two threads."""
 _CONTINUE = 0.6
@@ -92,7 +94,7 @@ def restore(
     """
     source, options = Path(source), options or RestoreOptions()
     _check_kind(source, options)
-    target = _target(source, Path(target) if target is not None else None)
+    target = _target(source, Path(target) if target is not None else None, options)
     started = time.monotonic()
     _log.info("%s -> %s, %s", source, target, options.model_dump(exclude_defaults=True))
     if source.is_dir():
@@ -117,7 +119,7 @@ def _check_kind(source: Path, options: RestoreOptions) -> None:
             raise OptionError(f"{source}: option {name} is for films, not for pictures")
 
 
-def _target(source: Path, target: Path | None) -> Path:
+def _target(source: Path, target: Path | None, options: RestoreOptions) -> Path:
     """Where to write, checked as far as it can be before any work."""
     if not source.exists():
         raise InputError(f"{source}: no such file")
@@ -125,7 +127,7 @@ def _target(source: Path, target: Path | None) -> Path:
     if target is None and (source.is_dir() or picture):
         target = source.with_name(f"{source.stem}.restored{source.suffix}")
     elif target is None:
-        target = default_target(source)
+        target = default_target(source, options.codec, options.container)
     if target.exists() and target.samefile(source):
         raise OptionError(f"{target}: target and source are the same file; give another name with -o")
     return target
@@ -329,7 +331,7 @@ def _whole_pictures(source: Path, options: RestoreOptions, limits: Limits) -> li
         UnsupportedMediaError: if the film is interlaced and no option says what is to be done about it.
     """
     if options.telecine:
-        return ["fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate"]
+        return list(TELECINE)
     if options.deinterlace is False:
         return []
     fields = fields_of(source, limits)

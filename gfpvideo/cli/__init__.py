@@ -10,6 +10,8 @@ from gfpvideo.cli.doctor import doctor
 from gfpvideo.cli.evaluate import evaluate_app
 from gfpvideo.cli.inspect import inspect
 from gfpvideo.cli.jobs import jobs_app
+from gfpvideo.cli.pipe import pipe
+from gfpvideo.cli.pipelines import pipelines_app
 from gfpvideo.cli.restore import restore
 from gfpvideo.cli.train import align, train_app
 from gfpvideo.cli.weights import weights_app
@@ -22,10 +24,12 @@ app = typer.Typer(
 )
 app.command()(restore)
 app.command()(inspect)
+app.command()(pipe)
 app.command()(doctor)
 app.command()(bench)
 app.command()(align)
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(pipelines_app, name="pipelines")
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from gfpvideo.errors import GfpvideoError, OptionError
+from gfpvideo.errors import ClosedError, GfpvideoError, OptionError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options import RestoreOptions
 
@@ -29,6 +29,8 @@ def command(function: Callable[P, int]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             code = function(*args, **kwargs)
+        except ClosedError as error:
+            code = error.exit_code
         except GfpvideoError as error:
             typer.echo(f"gfpvideo: {error}", err=True)
             code = error.exit_code
@@ -121,4 +123,24 @@ def need_packages(extra: str, *modules: str) -> None:
         raise OptionError(f'{", ".join(missing)} is not installed; get it with: pip install "gfpvideo[{extra}]"')
 
 
+def with_pipeline(pipeline: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The values of a preset, if one is named, with those of the command line over them.
+
+    Raises:
+        OptionError: if there is no such preset, or it is wrong.
+    """
+    values: dict[str, Any] = {}
+    if pipeline is not None:
+        from gfpvideo.presets import load_preset
+
+        values = load_preset(pipeline).values
+    return {**values, **{name: value for name, value in given.items() if value is not None}}
+
+
+Pipeline = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline", metavar="NAME", help="A preset of `gfpvideo pipelines list`, or the path of a .toml file."
+    ),
+]
 WeightsDir = Annotated[Path | None, restore_option("weights_dir")]

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command, restore_option, start_log, stopping
+from gfpvideo.cli.common import (
+    Pipeline,
+    WeightsDir,
+    command,
+    restore_option,
+    start_log,
+    stopping,
+    with_pipeline,
+)
 from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
@@ -28,6 +36,7 @@ def restore(
             help="Target [default: SOURCE with .restored before the suffix]; - is standard output (Matroska).",
         ),
     ] = None,
+    pipeline: Pipeline = None,
     model: Annotated[str | None, restore_option("model")] = None,
     weights_dir: WeightsDir = None,
     engine: Annotated[str | None, restore_option("engine")] = None,
@@ -49,7 +58,7 @@ def restore(
     start: Annotated[str | None, restore_option("start")] = None,
     end: Annotated[str | None, restore_option("end")] = None,
     deinterlace: Annotated[bool | None, restore_option("deinterlace", "--deinterlace/--no-deinterlace")] = None,
-    telecine: Annotated[bool, restore_option("telecine", "--telecine")] = False,
+    telecine: Annotated[bool | None, restore_option("telecine", "--telecine")] = None,
     filters: Annotated[list[str] | None, restore_option("filters", "--filter")] = None,
     filters_after: Annotated[list[str] | None, restore_option("filters_after", "--filter-after")] = None,
     lag: Annotated[str | None, restore_option("lag")] = None,
@@ -63,6 +72,7 @@ def restore(
     strength: Annotated[str | None, restore_option("strength")] = None,
     color: Annotated[str | None, restore_option("color")] = None,
     compare: Annotated[str | None, restore_option("compare")] = None,
+    container: Annotated[str | None, restore_option("container")] = None,
     codec: Annotated[str | None, restore_option("codec")] = None,
     crf: Annotated[str | None, restore_option("crf")] = None,
     preset: Annotated[str | None, restore_option("preset")] = None,
@@ -89,9 +99,8 @@ def restore(
     """Restore the faces in a film, a picture, or a folder of pictures."""
     start_log(log_level, log_file)
     given = {name: value for name, value in locals().items() if name in RestoreOptions.model_fields}
-    values = {name: value for name, value in given.items() if value is not None}
-    values["encoder_options"] = _pairs(encoder_option or [])
-    options = RestoreOptions.parse(values)
+    given["encoder_options"] = _pairs(encoder_option) if encoder_option else None
+    options = RestoreOptions.parse(with_pipeline(pipeline, given))
     if preview:
         return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
     with piped(source, output) as (film, target):

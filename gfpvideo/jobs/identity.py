@@ -14,7 +14,7 @@ from gfpvideo.version import __version__
 
 _ENDS = 1 << 20
 """Bytes at either end of a file that are hashed: with its size and date they tell a film from another."""
-_NO_MATTER = {"overwrite", "resume", "batch", "weights_dir", "strict", "disk_check", "model"}
+_NO_MATTER = {"overwrite", "resume", "batch", "weights_dir", "strict", "disk_check", "model", "container"}
 """Options that do not change the picture, or that are held otherwise (the model, by its hash)."""
 
 

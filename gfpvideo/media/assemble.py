@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import av.error
 from av.audio.stream import AudioStream
+from av.codec import Codec
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -36,10 +37,22 @@ _CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder
 """Tags that describe the old file, not the film."""
 
 
-def default_target(source: Path) -> Path:
-    """``film.mp4`` becomes ``film.restored.mp4``; containers that cannot hold every H.264 stream become Matroska."""
-    suffix = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
-    return source.with_name(f"{source.stem}.restored{suffix}")
+def default_target(source: Path, codec: str, container: str | None = None) -> Path:
+    """``film.mp4`` becomes ``film.restored.mp4``; where that container cannot hold what ``codec`` makes, Matroska."""
+    if container is not None:
+        return source.with_name(f"{source.stem}.restored.{container}")
+    kept = source.suffix.lower() in KEPT_SUFFIXES and _holds(FORMATS[source.suffix.lower()], codec)
+    return source.with_name(f"{source.stem}.restored{source.suffix if kept else '.mkv'}")
+
+
+def _holds(muxer: str, codec: str) -> bool:
+    if codec == "libx264":
+        return True  # by the choice of KEPT_SUFFIXES; some of these muxers cannot be asked
+    try:
+        with av.open(io.BytesIO(), "w", format=muxer) as container:
+            return Codec(codec, "w").canonical_name in container.supported_codecs
+    except (ValueError, av.error.FFmpegError):
+        return False
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Configure a video encoder so that nothing of the source is lost silently."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +18,7 @@ from gfpvideo.options import RestoreOptions
 
 _DEFAULT_CRF = "16"
 """Constant quality at which x264 is visually lossless on faces."""
-_JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
+JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
 """Old names of full-range formats, and the plain ones with the same samples."""
 
 
@@ -46,7 +47,7 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
     codec = _codec(options.codec)
     pix_fmt = _pixel_format(codec, first.format, (first.width, first.height))
     warnings = []
-    if _JPEG_RANGE.get(first.format.name, first.format.name) != _JPEG_RANGE.get(pix_fmt, pix_fmt):
+    if JPEG_RANGE.get(first.format.name, first.format.name) != JPEG_RANGE.get(pix_fmt, pix_fmt):
         warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
     chosen = _codec_options(codec, options)
     hdr, lost = hdr_options(codec.name, first)
@@ -109,14 +110,19 @@ def _pixel_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> s
         raise OptionError(f"the encoder {codec.name} cannot hold {size[0]}x{size[1]} pixels; give --codec ffv1")
     if not offered or source.name in offered:
         return source.name
-    plain = _JPEG_RANGE.get(source.name, source.name)
+    plain = JPEG_RANGE.get(source.name, source.name)
     if plain in offered:
         return plain
-    wanted = _capacity(plain)
-    holding = [(sum(_capacity(name)), name) for name in offered if _holds(_capacity(name), wanted)]
-    if not holding:
+    holding = closest_format(offered, plain)
+    if holding is None:
         raise OptionError(f"the encoder {codec.name} cannot hold {source.name} without loss; give --codec ffv1")
-    return min(holding)[1]
+    return holding
+
+
+def closest_format(offered: Sequence[str], wanted: str) -> str | None:
+    """The smallest of the ``offered`` pixel formats that holds all bits and chroma of the ``wanted`` one."""
+    holding = [(sum(_capacity(name)), name) for name in offered if _holds(_capacity(name), _capacity(wanted))]
+    return min(holding)[1] if holding else None
 
 
 def _fits(codec: str, name: str, size: tuple[int, int]) -> bool:

@@ -6,6 +6,7 @@ from fractions import Fraction
 import av.error
 from av.filter import Graph
 from av.filter.context import FilterContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -38,12 +39,29 @@ def filtered(
         yield from _pulled(graph, time_base)
 
 
+def check_filters(filters: Sequence[str]) -> None:
+    """See whether filters exist and take their options, on a small picture.
+
+    Raises:
+        OptionError: if one does not.
+    """
+    graph = Graph()
+    buffer = graph.add_buffer(width=64, height=64, format=VideoFormat("yuv420p", 64, 64), time_base=Fraction(1, 25))
+    _chain(graph, buffer, filters, Fraction(25))
+
+
 def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_base: Fraction) -> Graph:
     graph = Graph()
-    last: FilterContext = graph.add_buffer(
+    buffer = graph.add_buffer(
         template=stream, width=first.width, height=first.height, format=first.format, time_base=time_base
     )
-    for text in _with_rate(filters, stream):
+    _chain(graph, buffer, filters, stream.guessed_rate or Fraction(30))
+    return graph
+
+
+def _chain(graph: Graph, last: FilterContext, filters: Sequence[str], rate: Fraction) -> None:
+    """Link filters one after the other, from ``last`` to a sink, and make the graph ready."""
+    for text in _with_rate(filters, rate):
         name, _, options = text.partition("=")
         try:
             with ffmpeg_log() as log:
@@ -62,14 +80,13 @@ def _graph(first: VideoFrame, filters: Sequence[str], stream: VideoStream, time_
     except av.error.FFmpegError as error:
         why = reason(log, error)
         raise OptionError(f"filters {', '.join(filters)}: do not work with this film ({why})") from None
-    return graph
 
 
-def _with_rate(filters: Sequence[str], stream: VideoStream) -> Sequence[str]:
+def _with_rate(filters: Sequence[str], rate: Fraction) -> Sequence[str]:
     """``decimate`` takes films of a constant rate alone, which only ``fps`` can promise it."""
     if not any(text.split("=")[0] == "decimate" for text in filters):
         return filters
-    return [f"fps={stream.guessed_rate or 30}", *filters]
+    return [f"fps={rate}", *filters]
 
 
 def _pulled(graph: Graph, time_base: Fraction) -> Iterator[VideoFrame]:

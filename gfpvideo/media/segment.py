@@ -30,7 +30,7 @@ from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.pixel_format import components
 from gfpvideo.media.source import VideoSource
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options import Comparison, RestoreOptions
 
 _PLACE_BASE = Fraction(1, 1000)
 _EARLIER = 64
@@ -70,7 +70,7 @@ class SegmentEncoder:
             raise write_error(path, OSError(error.errno, error.strerror)) from error
 
     def _encode(self, path: Path, frames: Iterator[RestoredFrame]) -> Generator[RestoredFrame, None, Segment]:
-        pictures = self._pictures(frames)
+        pictures = finished(frames, self._source, self._options)
         first = next(pictures)
         settings = self._settings_for(first[1])
         pts: list[int] = []
@@ -79,7 +79,7 @@ class SegmentEncoder:
             packets = _Places(container, video, pts)
             for restored, picture in chain([first], pictures):
                 pts.append(restored.frame.pts)
-                packets.mux(video.codec_context.encode(_prepared(picture, settings.pix_fmt)))
+                packets.mux(video.codec_context.encode(prepared(picture, settings.pix_fmt)))
                 yield restored
             packets.mux(video.codec_context.encode(None))
         if packets.count != len(pts):
@@ -87,26 +87,6 @@ class SegmentEncoder:
                 f"{settings.codec} made {packets.count} packets of {len(pts)} frames; give another --codec"
             )
         return Segment(path, tuple(pts), packets.reorder)
-
-    def _pictures(self, frames: Iterator[RestoredFrame]) -> Iterator[tuple[RestoredFrame, VideoFrame]]:
-        """Frames and what is encoded for them; filters begin anew with each segment, so that any may be the first."""
-        waiting: deque[RestoredFrame] = deque()
-        filters, source = self._options.filters_after, self._source
-        pictures = self._made(frames, waiting)
-        if filters:
-            pictures = filtered(pictures, filters, source.stream, source.time_base)
-        for picture in pictures:
-            if not waiting or picture.pts != waiting[0].frame.pts:
-                raise OptionError(f"filters after the restoration ({', '.join(filters)}) must keep every frame")
-            yield waiting.popleft(), picture
-        if waiting:
-            raise OptionError(f"filters after the restoration ({', '.join(filters)}) must keep every frame")
-
-    def _made(self, frames: Iterator[RestoredFrame], waiting: "deque[RestoredFrame]") -> Iterator[VideoFrame]:
-        compare = self._options.compare
-        for restored in frames:
-            waiting.append(restored)
-            yield _pasted(restored) if compare is None else comparison(restored, compare)
 
     def _settings_for(self, first: VideoFrame) -> EncoderSettings:
         if self._settings is None:
@@ -162,6 +142,37 @@ class _Places:
             self.count += 1
 
 
+def finished(
+    frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions
+) -> Iterator[tuple[RestoredFrame, VideoFrame]]:
+    """Frames and what is written for them; filters begin anew with each call, so that any frame may be the first.
+
+    Raises:
+        OptionError: if a filter does not work, or does not keep every frame.
+    """
+    waiting: deque[RestoredFrame] = deque()
+    filters = options.filters_after
+    pictures = _made(frames, waiting, options.compare)
+    if filters:
+        pictures = filtered(pictures, filters, source.stream, source.time_base)
+    for picture in pictures:
+        if not waiting or picture.pts != waiting[0].frame.pts:
+            break
+        yield waiting.popleft(), picture
+    else:
+        if not waiting:
+            return
+    raise OptionError(f"filters after the restoration ({', '.join(filters)}) must keep every frame")
+
+
+def _made(
+    frames: Iterator[RestoredFrame], waiting: "deque[RestoredFrame]", compare: Comparison | None
+) -> Iterator[VideoFrame]:
+    for restored in frames:
+        waiting.append(restored)
+        yield _pasted(restored) if compare is None else comparison(restored, compare)
+
+
 def _pasted(restored: RestoredFrame) -> VideoFrame:
     """The decoder's own picture, restored samples written into a private copy of it."""
     picture = restored.frame.picture
@@ -176,7 +187,8 @@ def _pasted(restored: RestoredFrame) -> VideoFrame:
     return picture
 
 
-def _prepared(picture: VideoFrame, pix_fmt: str) -> VideoFrame:
+def prepared(picture: VideoFrame, pix_fmt: str) -> VideoFrame:
+    """A picture as an encoder takes it: in its pixel format, its type left to it."""
     if picture.format.name != pix_fmt:
         picture = _converted(picture, pix_fmt)
     picture.pict_type = PictureType.NONE

@@ -35,7 +35,7 @@ _TOLERATED_SECONDS = Fraction(1, 5)
 _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 """How Matroska files tag a stream with its duration."""
 _LATE_STREAM = "a stream begins in the middle of the file: left out"
-_NO_TURN = ((1, 0), (0, 1))
+NO_TURN = ((1, 0), (0, 1))
 
 
 class VideoSource:
@@ -53,6 +53,7 @@ class VideoSource:
         count_all: bool = False,
         filters: Sequence[str] = (),
         limits: Limits | None = None,
+        container: InputContainer | None = None,
     ) -> None:
         """Open a film.
 
@@ -62,6 +63,7 @@ class VideoSource:
             span: the part to read, by default all of it.
             count_all: number frames from the film's beginning, for which all before the part must be decoded.
             limits: what the file may ask for.
+            container: what to read instead of opening ``path``, which is only its name then.
             filters: FFmpeg filters that every picture goes through; see :func:`gfpvideo.media.filters.filtered`.
 
         Raises:
@@ -79,7 +81,7 @@ class VideoSource:
         self._packets = self._pictures = 0
         self._end = self._video_end = Fraction(0)
         self._corrupt = 0
-        self.container = open_container(path)
+        self.container = container or open_container(path)
         try:
             self.stream = main_video(self.container, path, self._limits)
         except UnsupportedMediaError:
@@ -342,7 +344,7 @@ def _shape(picture: VideoFrame) -> tuple[int, int, str]:
 def orientation_of(picture: VideoFrame, aspect: Fraction | None, matrix: tuple[int, ...] | None) -> Orientation:
     """Orientation of a decoded picture; angles other than quarter-turns are left to the player."""
     turn = turn_of(matrix) if matrix else None
-    return Orientation(picture.width, picture.height, aspect or Fraction(1), turn or _NO_TURN)
+    return Orientation(picture.width, picture.height, aspect or Fraction(1), turn or NO_TURN)
 
 
 def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:

@@ -1,0 +1,275 @@
+"""gfpvideo as a VapourSynth filter.
+
+    import vapoursynth as vs
+    from gfpvideo.vapoursynth import restore_faces
+
+    clip = restore_faces(vs.core.bs.VideoSource("film.mkv"))
+
+Faces are followed once, when the filter is made; then frames may be asked for in any order. Each is restored out of the
+frames around it, so it is the same whenever, and however often, it is asked for.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from gfpvideo.color import component_slices
+from gfpvideo.errors import GfpvideoError, UnsupportedMediaError
+from gfpvideo.faces.shots import mark_shots
+from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.media.arrays import Layout, frame_of_arrays
+from gfpvideo.options import RestoreOptions
+from gfpvideo.pipeline import Restorer, film_tracker, lookahead, lookback
+from gfpvideo.stages import Stages
+
+_KEPT = 32
+"""Restored frames that are kept for requests that come out of order."""
+_FLOAT_PEAK = 65535
+"""Floating-point samples go through the pipeline as 16-bit ones; only what a restoration changes is put back."""
+_Get = Callable[[int], Frame]
+
+
+def restore_faces(
+    clip: vs.VideoNode,
+    model: str = "auto",
+    strength: float = 1.0,
+    *,
+    tracks: str | Path | None = None,
+    detector: str = "centerface",
+    detect_size: int | None = None,
+    min_face: float = 10.0,
+    max_faces: int | None = None,
+    steady: int = 4,
+    adapt: bool = True,
+    guard: bool = True,
+    grain: str = "none",
+    mask: str = "ellipse",
+    color: str = "source",
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    weights_dir: str | Path | None = None,
+) -> vs.VideoNode:
+    """Restore the faces of a clip.
+
+    Args:
+        clip: YUV or GRAY of 8 to 16 bits, RGB of 8 to 16 bits, or RGB or GRAY of floating-point samples; one format and
+            size throughout, whole pictures (no fields).
+        model: see :class:`gfpvideo.RestoreOptions`, as for all other options.
+        strength: how much of the restoration goes into the picture, 0 to 1.
+        tracks: a file of ``gfpvideo inspect``; without one the whole clip is searched for faces now.
+        detector: ``centerface`` or ``retinaface``.
+        detect_size: long side of the picture that the detector sees.
+        min_face: least distance of eyes to mouth, in pixels.
+        max_faces: most faces of a frame to restore, the largest first.
+        steady: frames either side that a face is averaged with.
+        adapt: restore less what is sharp, tiny or seen from the side.
+        guard: keep what covers a face.
+        grain: ``none`` or ``match``.
+        mask: ``ellipse`` or ``parsing``.
+        color: ``source`` or ``model``.
+        engine: ``auto``, ``openvino`` or ``torch``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``gpu``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
+        weights_dir: folder of downloaded weights.
+
+    Returns:
+        The clip with restored faces, format, length and properties as before. ``GfpvideoFaces`` of each frame is the
+        number of faces that were restored in it.
+
+    Raises:
+        vapoursynth.Error: if the clip, an option or the model cannot be used; its text begins with ``gfpvideo:``.
+    """
+    values = {name: value for name, value in locals().items() if name != "clip" and value is not None}
+    try:
+        options = RestoreOptions.parse({**values, "batch": 1})
+        _check(clip)
+        restorer = Restorer.load(options)
+        faces = [found.faces for found in _followed(clip, restorer)]
+    except GfpvideoError as error:
+        raise vs.Error(f"gfpvideo: {error}") from None
+    return _filtered(clip, _Restored(restorer, faces))
+
+
+def _check(clip: vs.VideoNode) -> None:
+    if clip.format is None or clip.format.color_family == vs.UNDEFINED or not clip.width or not clip.height:
+        raise UnsupportedMediaError("the clip changes its format or size; give it one with core.resize first")
+    if clip.format.sample_type == vs.FLOAT and clip.format.color_family == vs.YUV:
+        raise UnsupportedMediaError(f"{clip.format.name} is not supported; convert it to RGBS or YUV444P16 first")
+    if clip.format.bits_per_sample > 16 and clip.format.sample_type == vs.INTEGER:
+        raise UnsupportedMediaError(f"{clip.format.name} is not supported; convert it to 16 bits first")
+    if clip.get_frame(0).props.get("_FieldBased", 0):
+        raise UnsupportedMediaError("the clip is interlaced; make whole pictures of its fields first")
+
+
+def _followed(clip: vs.VideoNode, restorer: Restorer) -> Iterator[TrackedFrame]:
+    """Every frame with the faces that are to be restored; the frames themselves are let go."""
+    side = restorer.options.detect_size
+    frames = (_frame(index, frame, side) for index, frame in enumerate(clip.frames()))
+    with Stages() as stages:
+        yield from restorer.selected(restorer.followed(mark_shots(frames), film_tracker(restorer.options), stages))
+
+
+def _frame(index: int, frame: vs.VideoFrame, side: int | None) -> Frame:
+    made = frame_of_arrays(index, [_integers(plane) for plane in _planes(frame)], _layout(frame), side)
+    made.picture = frame  # its memory is what the components look at
+    return made
+
+
+def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
+    return [np.asarray(frame[plane]) for plane in range(frame.format.num_planes)]
+
+
+def _integers(plane: NDArray[Any]) -> NDArray[np.integer]:
+    if plane.dtype.kind != "f":
+        return plane
+    return np.rint(np.clip(plane.astype(np.float32), 0.0, 1.0) * _FLOAT_PEAK).astype(np.uint16)
+
+
+def _layout(frame: vs.VideoFrame) -> Layout:
+    props, found = frame.props, frame.format
+    family = {vs.YUV: "yuv", vs.RGB: "rgb", vs.GRAY: "gray"}[found.color_family]
+    return Layout(
+        family=family,  # type: ignore[arg-type]  # one of the three names
+        bits=16 if found.sample_type == vs.FLOAT else found.bits_per_sample,
+        subsampling=(1 << found.subsampling_w, 1 << found.subsampling_h),
+        matrix=_number(props, "_Matrix"),
+        transfer=_number(props, "_Transfer"),
+        color_range=_range(props, floating=found.sample_type == vs.FLOAT),
+        aspect=Fraction(props.get("_SARNum", 0) or 1, props.get("_SARDen", 0) or 1),  # type: ignore[arg-type]
+    )
+
+
+def _number(props: Any, name: str) -> int:
+    value = int(props.get(name, 2))
+    return value if value else 2  # 0 is RGB, which a format says better
+
+
+def _range(props: Any, *, floating: bool) -> int:
+    """FFmpeg's number of the range."""
+    full = props.get("_Range")
+    return 2 if floating or full == 1 else 0 if full is None else 1
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """What a restoration changes in one plane."""
+
+    plane: int
+    window: tuple[slice, slice]
+    before: NDArray[np.integer]
+    after: NDArray[np.integer]
+
+
+class _Restored:
+    """Restored frames, asked for in any order; near each other and rising they cost no more than in a film.
+
+    A pipeline runs behind the requests. What is asked for a little later than expected makes it go on, anything else
+    begin anew, as far back as a restoration depends on what was before: as when an interrupted film is gone on with.
+    """
+
+    def __init__(self, restorer: Restorer, faces: Sequence[tuple[Face, ...]]) -> None:
+        options = restorer.options
+        self.before, self.after = lookback(options), lookahead(options)
+        self.side = options.detect_size
+        self._restorer, self._faces = restorer, faces
+        self._kept: OrderedDict[int, tuple[list[_Patch], int]] = OrderedDict()
+        self._running: Iterator[RestoredFrame] = iter(())
+        self._next = len(faces)
+        self._get: _Get
+        self._lock = Lock()
+
+    def patches(self, index: int, get: _Get) -> tuple[list[_Patch], int]:
+        """What changes in frame ``index``, and how many faces are restored in it.
+
+        Args:
+            index: the frame.
+            get: gives any frame from ``before`` frames earlier to ``after`` frames later.
+        """
+        with self._lock:
+            if index not in self._kept:
+                self._get = get
+                self._run_to(index)
+            self._kept.move_to_end(index)
+            return self._kept[index]
+
+    def _run_to(self, index: int) -> None:
+        if not self._next <= index <= self._next + self.before:
+            self._running, self._next = self._started(index), index
+        while self._next <= index:
+            try:
+                restored = next(self._running)
+            except BaseException:
+                self._next = len(self._faces)  # a pipeline that failed has ended
+                raise
+            self._kept[restored.frame.index] = _patches(restored), len(restored.touched)
+            self._next = restored.frame.index + 1
+        while len(self._kept) > _KEPT + self.before:
+            self._kept.popitem(last=False)
+
+    def _started(self, index: int) -> Iterator[RestoredFrame]:
+        stages = Stages()
+        tracked = (
+            TrackedFrame(self._get(number), self._faces[number])
+            for number in range(max(0, index - self.before), len(self._faces))
+        )
+        generated = self._restorer.generated(tracked, stages, index)
+        return (frame for frame in self._restorer.pasted(generated, stages) if frame.frame.index >= index)
+
+
+def _patches(restored: RestoredFrame) -> list[_Patch]:
+    frame = restored.frame
+    found = []
+    for _, rect in restored.touched:
+        for plane, (before, after) in enumerate(zip(frame.components, restored.components, strict=True)):
+            window = component_slices(rect, frame.samples, plane)
+            found.append(_Patch(plane, window, before[window].copy(), after[window].copy()))
+    return found
+
+
+def _filtered(clip: vs.VideoNode, restored: _Restored) -> vs.VideoNode:
+    offsets = range(-restored.before, restored.after + 1)
+
+    def change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        def get(index: int) -> Frame:
+            return _frame(index, f[index - n + restored.before], restored.side)
+
+        try:
+            patches, faces = restored.patches(n, get)
+        except GfpvideoError as error:
+            raise vs.Error(f"gfpvideo: {error}") from None
+        changed = f[restored.before].copy()
+        planes = _planes(changed)
+        for patch in patches:
+            _apply(planes[patch.plane][patch.window], patch)
+        changed.props["GfpvideoFaces"] = faces
+        return changed
+
+    return clip.std.ModifyFrame(clips=[_shifted(clip, offset) for offset in offsets], selector=change)
+
+
+def _apply(target: NDArray[Any], patch: _Patch) -> None:
+    if target.dtype.kind != "f":
+        target[:] = patch.after
+        return
+    change = (patch.after.astype(np.float32) - patch.before.astype(np.float32)) / np.float32(_FLOAT_PEAK)
+    target[:] = target.astype(np.float32) + change
+
+
+def _shifted(clip: vs.VideoNode, offset: int) -> vs.VideoNode:
+    """A clip whose frame n is the clip's n + ``offset``, its first or last frame beyond its ends."""
+    length = clip.num_frames
+    if offset > 0:
+        return clip[min(offset, length - 1) :] + clip[-1] * min(offset, length - 1) if length > 1 else clip
+    if offset < 0 and length > 1:
+        shift = min(-offset, length - 1)
+        return clip[0] * shift + clip[:-shift]
+    return clip

@@ -1,0 +1,171 @@
+"""The presets: right, told apart from wrong ones, and keeping the promises on a clip aged accordingly."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import gfpvideo
+from conftest import ROOT
+from gfpvideo import RestoreOptions
+from gfpvideo.cli import app
+from gfpvideo.errors import OptionError
+from gfpvideo.presets import load_preset, parse_preset, preset_names
+from helpers import facts, plane_bytes
+
+RUNNER = CliRunner()
+NAMES = ["archive", "bw_film", "dvd_interlaced", "home_movie_8mm", "vhs", "webcam"]
+
+
+def aged(name: str, path: Path) -> Path:
+    """A short film with sound of a face that sways, aged as the preset ``name`` expects."""
+    random = np.random.default_rng(7)
+    portrait = cv2.resize(skimage.data.astronaut()[:400], (400, 320), interpolation=cv2.INTER_AREA)
+    fields = name in {"vhs", "dvd_interlaced"}
+    with av.open(str(path), "w") as container:
+        options = {"crf": "30", "preset": "ultrafast"} if name == "webcam" else {"crf": "14", "preset": "ultrafast"}
+        if fields:
+            options |= {"x264-params": "tff=1"}
+        video: Any = container.add_stream("libx264", rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 384, 288, "yuv420p"
+        sound: Any = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for index in range(24):
+            shown = sway(portrait, 2 * index if fields else index)
+            if fields:  # the second field is taken half a frame later
+                shown[1::2] = sway(portrait, 2 * index + 1)[1::2]
+            picture = av.VideoFrame.from_ndarray(damaged(shown, name, random), format="rgb24")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            container.mux(video.encode(picture))
+        heard = av.AudioFrame.from_ndarray(random.integers(-9000, 9000, (1, 7680)).astype(np.int16), layout="mono")
+        heard.rate, heard.pts = 8000, 0
+        container.mux(sound.encode(heard))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
+def sway(portrait: Any, place: int) -> Any:
+    left = round(8 + 7 * np.sin(place / 5))
+    return portrait[:288, left : left + 384].copy()
+
+
+def damaged(picture: Any, name: str, random: np.random.Generator) -> Any:
+    values = picture.astype(np.float32)
+    if name in {"home_movie_8mm", "bw_film"}:
+        values *= random.uniform(0.9, 1.1)  # flicker
+        values += random.normal(0, 6, (*values.shape[:2], 1))  # grain
+    if name == "bw_film":
+        values = values.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    if name == "vhs":
+        values = np.stack([values[..., 0], cv2.blur(values[..., 1], (5, 1)), cv2.blur(values[..., 2], (7, 1))], axis=2)
+        values += random.normal(0, 5, values.shape)
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def test_all_presets_are_listed_shown_and_right() -> None:
+    assert preset_names() == NAMES
+    listed = RUNNER.invoke(app, ["pipelines", "list"]).stdout
+    for name in NAMES:
+        assert name in listed
+        assert (
+            RUNNER.invoke(app, ["pipelines", "show", name]).stdout == (ROOT / "pipelines" / f"{name}.toml").read_text()
+        )
+    files = [str(ROOT / "pipelines" / f"{name}.toml") for name in NAMES]
+    assert RUNNER.invoke(app, ["pipelines", "check", *files]).exit_code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_preset_keeps_the_promises(name: str, tmp_path: Path) -> None:
+    source = aged(name, tmp_path / "film.mkv")
+    report = gfpvideo.restore(source, options=RestoreOptions.parse(load_preset(name).values))
+    target = tmp_path / "film.restored.mkv"
+    assert Path(report.target) == target
+    assert report.exit_code == 0
+    assert report.faces >= 20
+    before, after = facts(source), facts(target)
+    assert after.pts == before.pts
+    assert after.payloads == before.payloads
+    assert after.starts == before.starts
+    if name == "archive":
+        with av.open(str(target)) as container:
+            assert container.streams.video[0].codec_context.name == "ffv1"
+        assert after.first.format.name == "yuv420p10le"
+    if name == "bw_film":
+        with av.open(str(target)) as container:
+            for picture in container.decode(video=0):
+                chroma = np.frombuffer(b"".join(plane_bytes(picture)[1:]), np.uint8).astype(int)
+                assert np.abs(chroma - 128).max() <= 3
+
+
+def test_the_archive_keeps_what_is_not_a_face_exactly(tmp_path: Path, rng: np.random.Generator) -> None:
+    source = aged("archive", tmp_path / "film.mkv")
+    values = load_preset("archive").values | {"strength": 0.0}
+    gfpvideo.restore(source, tmp_path / "out.mkv", RestoreOptions.parse(values))
+    for one, other in zip(
+        facts(source, planes=True).planes, facts(tmp_path / "out.mkv", planes=True).planes, strict=True
+    ):
+        for before, after in zip(one, other, strict=True):
+            eight, ten = np.frombuffer(before, np.uint8), np.frombuffer(after, np.uint16)
+            assert np.array_equal(ten, eight.astype(np.uint16) * 4)
+
+
+def test_the_command_line_wins(film: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mkv"
+    arguments = ["restore", str(film), "-o", str(target), "--pipeline", "archive", "--codec", "libx264", "-q"]
+    done = RUNNER.invoke(app, [*arguments, "--encoder-option", "tune=film", "--preset", "ultrafast", "--end", "0.5"])
+    assert done.exit_code == 0
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.video[0].format.name == "yuv420p10le"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('description = "a"\n[before]\nfilters = ["nosuch"]\n', "line 3: filter 'nosuch'"),
+        (
+            'description = "a"\n[before]\nfilters = [\n  "deflicker=sizzle=4",\n]\n',
+            "line 3: filter 'deflicker=sizzle=4'",
+        ),
+        ('description = "a"\n\n[restore]\nsteady = "many"\n', "line 4: option steady = 'many'"),
+        (
+            'description = "a"\n[encode]\n# codec\ncodek = "x"\n',
+            r"line 4: unknown key 'codek' in \[encode\]; known are",
+        ),
+        ('description = "a"\n[befor]\nfilters = []\n', "line 2: unknown 'befor'"),
+        ("[restore]\nsteady = 2\n", "line 1: a preset needs a description"),
+        ('description = "a"\nrestore = 3\n', "line 2: option restore = 3"),
+        ('description = "a"\n[restore]\nonly = [3]\n', "line 3: unknown key 'only'"),
+        ("description =", "not a TOML file"),
+    ],
+)
+def test_wrong_presets_name_the_line(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=words) as caught:
+        load_preset(str(path))
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_presets_are_named() -> None:
+    with pytest.raises(OptionError, match="no pipeline 'betamax'; give one of archive, bw_film"):
+        load_preset("betamax")
+    with pytest.raises(OptionError, match=r"nowhere\.toml: the pipeline cannot be read"):
+        load_preset("nowhere.toml")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.sampled_from(["[before]\nfilters = 3", "restore.x = {}", "[[encode]]\na=1"])))
+def test_anything_else_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(OptionError):
+        parse_preset(text, Path("any.toml"))

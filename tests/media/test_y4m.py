@@ -1,0 +1,153 @@
+"""YUV4MPEG2 in and out: the same pictures as through files, and quiet ends."""
+
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import numpy as np
+import pytest
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from helpers import facts, smooth_picture
+
+PIPE = [sys.executable, "-m", "gfpvideo", "pipe"]
+
+
+def y4m(source: Path, target: Path, pix_fmt: str | None = None, frames: int = 30) -> Path:
+    """The first frames of a film as YUV4MPEG2."""
+    with (
+        av.open(str(source)) as film,
+        av.open(str(target), "w", format="yuv4mpegpipe", container_options={"strict": "-1"}) as container,
+    ):
+        stream: Any = container.add_stream("wrapped_avframe", rate=18)
+        for index, picture in zip(range(frames), film.decode(video=0), strict=False):
+            wanted = picture.reformat(format=pix_fmt) if pix_fmt else picture
+            if index == 0:
+                stream.width, stream.height, stream.pix_fmt = wanted.width, wanted.height, wanted.format.name
+            wanted.pts, wanted.time_base = index, Fraction(1, 18)
+            container.mux(stream.encode(wanted))
+    return target
+
+
+def piped(content: bytes, *options: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run([*PIPE, *options], input=content, capture_output=True, check=False)
+
+
+def test_pictures_are_those_of_files(film: Path, tmp_path: Path) -> None:
+    source, target = y4m(film, tmp_path / "film.y4m"), tmp_path / "film.mkv"
+    done = piped(source.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    (tmp_path / "out.y4m").write_bytes(done.stdout)
+    report = gfpvideo.restore(source, target, RestoreOptions(codec="ffv1"))
+    assert report.faces == 30
+    found = facts(tmp_path / "out.y4m", planes=True)
+    assert found.planes == facts(target, planes=True).planes
+    assert found.planes != facts(source, planes=True).planes
+    assert found.pts == [Fraction(index, 18) for index in range(30)]
+
+
+def test_a_film_comes_out_as_y4m(film: Path, tmp_path: Path) -> None:
+    target = tmp_path / "film.mkv"
+    options = ["--filter-after", "hflip", "--strength", "0.5"]
+    done = subprocess.run([*PIPE, str(film), *options], capture_output=True, check=True)
+    (tmp_path / "out.y4m").write_bytes(done.stdout)
+    gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", filters_after=("hflip",), strength=0.5))
+    assert facts(tmp_path / "out.y4m", planes=True).planes == facts(target, planes=True).planes
+
+
+FORMATS = [
+    "gray",
+    "yuv411p",
+    "yuv422p",
+    "yuv444p",
+    "yuv420p9le",
+    "yuv422p10le",
+    "yuv444p12le",
+    "gray16le",
+    "yuv420p16le",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pix_fmt", FORMATS)
+def test_every_format_goes_through(pix_fmt: str, film: Path, tmp_path: Path) -> None:
+    """Unchanged where nothing is to be changed."""
+    source = y4m(film, tmp_path / "film.y4m", pix_fmt, frames=4)
+    done = piped(source.read_bytes(), "--strength", "0")
+    assert (done.returncode, done.stderr) == (0, b"")
+    (tmp_path / "out.y4m").write_bytes(done.stdout)
+    assert facts(tmp_path / "out.y4m", planes=True).planes == facts(source, planes=True).planes
+    assert facts(tmp_path / "out.y4m").first.format.name == pix_fmt
+
+
+def test_pictures_are_handed_on_before_the_end(film: Path, tmp_path: Path) -> None:
+    """The first come out while the last have not come in."""
+    content = y4m(film, tmp_path / "film.y4m", frames=90).read_bytes()
+    held = len(content) * 8 // 9
+    running = subprocess.Popen(PIPE, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert running.stdin is not None
+    assert running.stdout is not None
+    first_is_out = threading.Event()
+
+    def feed(stdin: IO[bytes]) -> None:
+        stdin.write(content[:held])
+        stdin.flush()
+        if first_is_out.wait(60):
+            stdin.write(content[held:])
+        stdin.close()
+
+    feeder = threading.Thread(target=feed, args=(running.stdin,), daemon=True)
+    feeder.start()
+    first = running.stdout.read(200_000)
+    assert first.startswith(b"YUV4MPEG2")
+    first_is_out.set()
+    rest = running.stdout.read()
+    feeder.join(60)
+    assert running.wait(60) == 0
+    assert len(first) + len(rest) == pytest.approx(len(content), abs=100)
+
+
+def test_a_reader_that_leaves_ends_it_quietly(film: Path) -> None:
+    running = subprocess.Popen([*PIPE, str(film)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.read(1000).startswith(b"YUV4MPEG2")
+    running.stdout.close()
+    assert running.wait(60) == 141
+    assert running.stderr.read() == b""
+
+
+def test_wrong_input_is_refused_in_one_line(film: Path, tmp_path: Path) -> None:
+    short = y4m(film, tmp_path / "film.y4m", frames=1).read_bytes()
+    fields = short.replace(b" Ip ", b" It ", 1)
+    for content, words in (
+        (b"", b"no YUV4MPEG2 comes in"),
+        (b"hello" * 1000, b"no YUV4MPEG2 comes in"),
+        (film.read_bytes(), b"no YUV4MPEG2 comes in"),
+        (fields, b"the pictures are interlaced; give --deinterlace"),
+        (short[: short.index(b"\n") + 1], b"not one frame"),
+    ):
+        done = piped(content)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert done.stderr.count(b"\n") == 1
+        assert done.stdout == b""
+
+
+def test_what_y4m_cannot_hold_is_converted_with_a_warning(tmp_path: Path, rng: np.random.Generator) -> None:
+    source = tmp_path / "rgb.mkv"
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgr0"
+        for _ in range(3):
+            pixels = (255 * smooth_picture(rng, 64, 96)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    done = subprocess.run([*PIPE, str(source)], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"samples are converted to yuv444p" in done.stderr

@@ -1,0 +1,175 @@
+"""The VapourSynth filter on the real core; needs Python 3.12 with vapoursynth and vapoursynth-bestsource."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import gfpvideo
+from conftest import ROOT
+from gfpvideo import RestoreOptions
+from helpers import psnr
+
+vs: Any = pytest.importorskip("vapoursynth")
+from gfpvideo.vapoursynth import restore_faces  # noqa: E402
+
+CORE = vs.core
+if not hasattr(CORE, "bs"):
+    pytest.skip("vapoursynth-bestsource is not installed", allow_module_level=True)
+
+Planes = list[NDArray[Any]]
+
+
+def planes(frame: Any) -> Planes:
+    return [np.asarray(frame[plane]).copy() for plane in range(frame.format.num_planes)]
+
+
+def same(one: Planes, other: Planes) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def clip(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return CORE.bs.VideoSource(str(film), cachepath=str(tmp_path_factory.mktemp("index") / "film"))[:48]
+
+
+@pytest.fixture(scope="module")
+def restored(clip: Any) -> Any:
+    return restore_faces(clip, model="compact")
+
+
+@pytest.fixture(scope="module")
+def linear(restored: Any) -> list[Planes]:
+    return [planes(frame) for frame in restored.frames()]
+
+
+def test_pixels_are_those_of_the_command_line(film: Path, restored: Any, tmp_path: Path) -> None:
+    target = tmp_path / "film.mkv"
+    whole = CORE.bs.VideoSource(str(film), cachepath=str(tmp_path / "whole"))
+    report = gfpvideo.restore(film, target, RestoreOptions(model="compact", codec="ffv1"))
+    expected = CORE.bs.VideoSource(str(target), cachepath=str(tmp_path / "index"))
+    found = restore_faces(whole, model="compact")
+    assert found.num_frames == expected.num_frames == report.frames
+    faces = 0
+    for one, other in zip(found.frames(), expected.frames(), strict=True):
+        assert same(planes(one), planes(other))
+        faces += one.props["GfpvideoFaces"]
+    assert faces == report.faces > 0
+
+
+def test_format_length_and_properties_stay(clip: Any, restored: Any) -> None:
+    assert (restored.format.id, restored.num_frames, restored.fps) == (clip.format.id, clip.num_frames, clip.fps)
+    before, after = dict(clip.get_frame(20).props), dict(restored.get_frame(20).props)
+    assert after.pop("GfpvideoFaces") == 1
+    assert before == after
+
+
+def test_the_order_of_requests_means_nothing(restored: Any, linear: list[Planes]) -> None:
+    for index in np.random.default_rng(4).permutation(48)[:8]:
+        assert same(planes(restored.get_frame(int(index))), linear[index])
+    for index in (47, 46, 45, 0, 1, 47):
+        assert same(planes(restored.get_frame(index)), linear[index])
+
+
+def test_many_requests_at_once_are_all_answered(clip: Any, linear: list[Planes]) -> None:
+    """As an editor does when somebody drags the slider."""
+    fresh = restore_faces(clip, model="compact")
+    wanted = np.random.default_rng(5).integers(0, 48, 24).tolist()
+    futures = [fresh.get_frame_async(index) for index in wanted]
+    for index, future in zip(wanted, futures, strict=True):
+        assert same(planes(future.result()), linear[index])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["YUV444P16", "YUV422P10", "YUV411P8", "YUV420P14", "GRAY8", "GRAY16", "GRAYS", "RGB24", "RGB48", "RGBS", "RGBH"],
+)
+def test_formats(name: str, clip: Any) -> None:
+    """Each comes back as it was, changed on the face and nowhere else; all agree on what a face looks like."""
+    wanted = getattr(vs, name)
+    family = CORE.get_video_format(wanted).color_family
+    matrix = {} if family == vs.RGB else {"matrix": 6}
+    source = CORE.resize.Bicubic(clip[:12], format=wanted, matrix_in=6, **matrix)
+    found = restore_faces(source, model="compact")
+    assert found.format.id == wanted
+    before, after = source.get_frame(6), found.get_frame(6)
+    assert after.props["GfpvideoFaces"] == 1
+    changed = [np.argwhere(one != other) for one, other in zip(planes(before), planes(after), strict=True)]
+    assert len(changed[0]) > 2000
+    height, width = np.asarray(before[0]).shape
+    inside = changed[0].max(axis=0) - changed[0].min(axis=0)
+    assert (inside < (0.9 * height, 0.9 * width)).all()
+    reference = restore_faces(CORE.resize.Bicubic(clip[:12], format=vs.RGB24, matrix_in=6), model="compact")
+    to_gray = {"format": vs.GRAY8, "matrix": 6}
+    one = CORE.resize.Bicubic(found, **to_gray).get_frame(6)
+    other = CORE.resize.Bicubic(reference, **to_gray).get_frame(6)
+    assert psnr(planes(one)[0], planes(other)[0]) > 34
+
+
+def test_tracks_of_a_file_are_taken(film: Path, clip: Any, linear: list[Planes], tmp_path: Path) -> None:
+    tracks = tmp_path / "tracks.json"
+    command = [sys.executable, "-m", "gfpvideo", "inspect", str(film), "--tracks", str(tracks)]
+    subprocess.run(command, check=True, capture_output=True)
+    found = restore_faces(clip, model="compact", tracks=tracks)
+    # The file was made of the whole film, so the last frames of the part may be followed a little differently.
+    assert all(psnr(planes(found.get_frame(index))[0], linear[index][0]) > 40 for index in (0, 10, 20))
+    assert found.get_frame(10).props["GfpvideoFaces"] == 1
+
+
+def test_mistakes_are_errors_of_vapoursynth(clip: Any, tmp_path: Path) -> None:
+    for values, words in (
+        ({"model": "nonsense"}, "gfpvideo: no model 'nonsense'"),
+        ({"model": "gfpgan-1.4"}, "gfpvideo: .*gfpgan-1.4"),
+        ({"strength": 3.0}, "gfpvideo: option strength = 3.0"),
+        ({"tracks": tmp_path / "none.json"}, "gfpvideo: .*the tracks cannot be read"),
+    ):
+        with pytest.raises(vs.Error, match=words):
+            restore_faces(clip, **values)
+    fields = CORE.std.SetFieldBased(clip, 2)
+    with pytest.raises(vs.Error, match="gfpvideo: the clip is interlaced"):
+        restore_faces(fields, model="compact")
+    mixed = CORE.std.Splice([clip[:4], CORE.resize.Bicubic(clip[:4], format=vs.YUV444P8)], mismatch=True)
+    with pytest.raises(vs.Error, match="gfpvideo: the clip changes its format"):
+        restore_faces(mixed, model="compact")
+    floating = CORE.resize.Bicubic(clip[:4], format=vs.YUV444PS)
+    with pytest.raises(vs.Error, match="gfpvideo: YUV444PS is not supported"):
+        restore_faces(floating, model="compact")
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "pipelines").glob("*.vpy")), ids=lambda path: path.stem)
+def test_vspipe_runs_our_scripts(script: Path, tmp_path: Path) -> None:
+    """The picture of each equals the command line's with the same options, plane by plane."""
+    source = tmp_path / "film.mp4"
+    source.write_bytes((ROOT / "samples" / "home_movie.mp4").read_bytes())
+    vspipe = Path(sys.executable).with_name("vspipe")
+    command = [str(vspipe), "-c", "y4m", "-a", f"source={source}", str(script), "-"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    options = {
+        "home_movie_8mm": {"grain": "match", "steady": 4},
+        "webcam": {"steady": 6},
+        "archive": {"grain": "match", "filters": ("format=yuv420p10le",)},
+    }[script.stem]
+    target = tmp_path / "film.mkv"
+    gfpvideo.restore(source, target, RestoreOptions.parse({**options, "codec": "ffv1"}))
+    piped = tmp_path / "film.y4m"
+    piped.write_bytes(done.stdout)
+    found, expected = (CORE.bs.VideoSource(str(path), cachepath=str(tmp_path / path.stem)) for path in (piped, target))
+    assert found.num_frames == expected.num_frames == 90
+    for one, other in zip(found.frames(), expected.frames(), strict=True):
+        assert same(planes(one), planes(other))
+
+
+def test_a_script_that_is_wrong_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "wrong.vpy"
+    script.write_text(
+        "import vapoursynth as vs\nfrom gfpvideo.vapoursynth import restore_faces\n"
+        "restore_faces(vs.core.std.BlankClip(length=3), model='nonsense').set_output()\n"
+    )
+    vspipe = Path(sys.executable).with_name("vspipe")
+    done = subprocess.run([str(vspipe), str(script), "--"], check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "gfpvideo: no model 'nonsense'" in done.stderr + done.stdout
