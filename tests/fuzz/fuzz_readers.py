@@ -1,11 +1,10 @@
 """Feed damaged files to the readers of what people and interrupted runs leave behind, guided by coverage.
 
     pip install ".[fuzz]"
-    python tests/fuzz/fuzz_readers.py tracks -max_total_time=60 tests/fuzz/finds/tracks
+    timeout 60 python tests/fuzz/fuzz_readers.py tracks folder-of-good-files
 
 The first argument names the reader, the rest is libFuzzer's: how long, and folders of inputs to begin with. A reader
-may refuse with one of our errors, and do nothing else. What is found belongs into tests/fuzz/finds/, which
-tests/unit/test_finds.py runs.
+may refuse with one of our errors, and do nothing else. What is found becomes a test of that reader.
 """
 
 import sys

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.faces.recorded import Tracks
 from gfpvideo.jobs.journal import read_identity, read_records
+from gfpvideo.media.limits import Limits
+from gfpvideo.media.source import VideoSource
+from gfpvideo.media.y4m import open_y4m
+from gfpvideo.presets import parse_preset
 
 
 def tracks(content: bytes, folder: Path) -> None:
@@ -24,4 +29,23 @@ def journal(content: bytes, folder: Path) -> None:
     read_records(folder)
 
 
-READERS: dict[str, Callable[[bytes, Path], None]] = {"tracks": tracks, "journal": journal}
+def preset(content: bytes, folder: Path) -> None:
+    """A preset."""
+    with suppress(GfpvideoError):
+        parse_preset(content.decode("utf-8", "replace"), folder / "preset.toml")
+
+
+def y4m(content: bytes, folder: Path) -> None:
+    """Pictures from a pipe, up to the tenth."""
+    path = folder / "pictures.y4m"
+    path.write_bytes(content)
+    with suppress(GfpvideoError):
+        limits = Limits(max_side=512, max_streams=4)
+        with VideoSource(path, limits=limits, container=open_y4m(str(path))) as source:
+            for _ in islice(source.frames(), 10):
+                pass
+
+
+READERS: dict[str, Callable[[bytes, Path], None]] = {
+    "tracks": tracks, "journal": journal, "preset": preset, "y4m": y4m,
+}  # fmt: skip
