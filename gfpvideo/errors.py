@@ -34,6 +34,10 @@ class WeightsError(GfpvideoError, ValueError):
     """A model file that is missing, damaged, or not of a known architecture."""
 
 
+class UnknownArchitectureError(WeightsError):
+    """A model file that holds a network, but none of ours."""
+
+
 class EngineError(GfpvideoError, RuntimeError):
     """An inference engine or device that is not there or does not do what was asked."""
 

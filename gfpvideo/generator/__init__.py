@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.errors import UnknownArchitectureError, WeightsError
 from gfpvideo.generator import manifest
 from gfpvideo.generator.engines import Engine, make_engine
 from gfpvideo.options import EngineName, Precision
@@ -116,8 +116,14 @@ def load_generator(
         weights_dir: where downloaded weights lie.
 
     Raises:
-        WeightsError: if the model is missing, damaged, or not a GFP-GAN.
+        WeightsError: if the model is missing, damaged, or neither a GFP-GAN nor a face restorer that spandrel knows.
         EngineError: if the engine, device or precision is not to be had here.
     """
     model = find_model(name_or_path, weights_dir)
-    return Generator(model, make_engine(model.path, model.architecture, engine, device, precision))
+    try:
+        made = make_engine(model.path, model.architecture, engine, device, precision)
+    except UnknownArchitectureError:
+        from gfpvideo.generator.engines.spandrel_engine import SpandrelEngine
+
+        made = SpandrelEngine(model.path, device, precision)
+    return Generator(model, made)

@@ -12,12 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.errors import UnknownArchitectureError, WeightsError
 from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig, Modulation, Variant
 
 StateDict = Mapping[str, Tensor]
 
-_WRAPPERS = ("params_ema", "params")
+_WRAPPERS = ("params_ema", "params", "state_dict")
 """Keys under which published files hold the state dict, the better one first."""
 _SHOWN = 3
 """Keys that an error names of each kind."""
@@ -66,7 +66,7 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
         variant: to be given for ``bilinear``, whose keys are those of ``original``; otherwise found.
 
     Raises:
-        WeightsError: if the keys are not those of a GFP-GAN.
+        UnknownArchitectureError: if the keys are not those of a GFP-GAN.
     """
     if variant is None:
         variant = "original" if "conv_body_first.0.weight" in state else "clean"
@@ -85,7 +85,7 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
             modulation=_modulation(state),
         )
     except (KeyError, IndexError, ValueError) as error:
-        raise WeightsError(f"these are not the weights of a GFP-GAN (no usable {error})") from None
+        raise UnknownArchitectureError(f"these are not the weights of a GFP-GAN (no usable {error})") from None
 
 
 def _count(state: StateDict, pattern: str) -> int:
@@ -119,8 +119,8 @@ def build(state: StateDict, variant: Variant | None = None, *, name: str = "mode
     """
     try:
         config = recognise(state, variant)
-    except WeightsError as error:
-        raise WeightsError(f"{name}: {error}") from None
+    except UnknownArchitectureError as error:
+        raise UnknownArchitectureError(f"{name}: {error}") from None
     with torch.device("meta"):
         network = Gfpgan(config)
     _check_keys(network.state_dict(), state, name)

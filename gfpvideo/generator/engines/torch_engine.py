@@ -19,8 +19,8 @@ class TorchEngine:
     """Runs a network with torch; implements :class:`gfpvideo.generator.engines.Engine`."""
 
     def __init__(self, network: Gfpgan, device: str, precision: Precision) -> None:
-        self._device = _choose_device(device)
-        chosen = _choose_precision(precision, self._device)
+        self._device = choose_device(device)
+        chosen = choose_precision(precision, self._device)
         self._dtype = _DTYPES[chosen]
         self._network = network.to(self._device, self._dtype)
         for module in self._network.modules():
@@ -40,7 +40,12 @@ class TorchEngine:
         return self._network(batch).float().contiguous().cpu().numpy()
 
 
-def _choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name, ``auto`` being CUDA where it is present.
+
+    Raises:
+        EngineError: if it is not there.
+    """
     if name == "gpu":
         raise EngineError("torch knows no device 'gpu'; give --device cuda, or --engine openvino for an Intel GPU")
     if name == "auto":
@@ -52,7 +57,12 @@ def _choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _choose_precision(precision: Precision, device: torch.device) -> str:
+def choose_precision(precision: Precision, device: torch.device) -> str:
+    """The arithmetic to use on a device, ``auto`` being the fastest.
+
+    Raises:
+        EngineError: if torch does not compute it there.
+    """
     if precision == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
     if precision == "int8":
