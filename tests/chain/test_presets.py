@@ -106,6 +106,7 @@ def test_every_preset_keeps_the_promises(name: str, tmp_path: Path) -> None:
                 assert np.abs(chroma - 128).max() <= 3
 
 
+@pytest.mark.slow
 def test_the_archive_keeps_what_is_not_a_face_exactly(tmp_path: Path, rng: np.random.Generator) -> None:
     source = aged("archive", tmp_path / "film.mkv")
     values = load_preset("archive").values | {"strength": 0.0}

@@ -51,6 +51,7 @@ def test_pictures_are_those_of_files(film: Path, tmp_path: Path) -> None:
     assert found.pts == [Fraction(index, 18) for index in range(30)]
 
 
+@pytest.mark.slow
 def test_a_film_comes_out_as_y4m(film: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
     options = ["--filter-after", "hflip", "--strength", "0.5"]
@@ -85,6 +86,7 @@ def test_every_format_goes_through(pix_fmt: str, film: Path, tmp_path: Path) -> 
     assert facts(tmp_path / "out.y4m").first.format.name == pix_fmt
 
 
+@pytest.mark.slow
 def test_pictures_are_handed_on_before_the_end(film: Path, tmp_path: Path) -> None:
     """The first come out while the last have not come in."""
     content = y4m(film, tmp_path / "film.y4m", frames=90).read_bytes()
@@ -122,6 +124,7 @@ def test_a_reader_that_leaves_ends_it_quietly(film: Path) -> None:
     assert running.stderr.read() == b""
 
 
+@pytest.mark.slow
 def test_wrong_input_is_refused_in_one_line(film: Path, tmp_path: Path) -> None:
     short = y4m(film, tmp_path / "film.y4m", frames=1).read_bytes()
     fields = short.replace(b" Ip ", b" It ", 1)

@@ -1,5 +1,4 @@
-"""Every code block of README.md and docs/ works: Python runs, commands run, and what cannot run here is right as far as it
-is parsed."""
+"""Every code block of README.md and docs/ works: it runs, or where it cannot run here, its options are checked."""
 
 import os
 import re

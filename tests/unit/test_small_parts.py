@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
+from gfpvideo.errors import ClosedError, GfpvideoError, OptionError, OutputError, StoppedError
 from gfpvideo.geometry import move
 from gfpvideo.media.atomic import atomic_target
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, turn_of
@@ -159,5 +159,5 @@ def test_wrong_options_are_named_in_one_line(values: dict[str, object], words: s
 
 def test_every_error_is_ours_and_a_builtin() -> None:
     for error in GfpvideoError.__subclasses__():
-        assert error.exit_code == (130 if error is StoppedError else 2)
+        assert error.exit_code == {StoppedError: 130, ClosedError: 141}.get(error, 2)
         assert issubclass(error, ValueError | OSError | RuntimeError)
