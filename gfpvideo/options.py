@@ -3,6 +3,7 @@
 Each option is validated here and nowhere else, so a wrong value gives the same message wherever it came from.
 """
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,6 +20,9 @@ Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "fl
 Comparison = Literal["side", "split", "wipe"]
 
 
+_DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
+
+
 class RestoreOptions(BaseModel):
     """How a film or a picture is restored."""
 
@@ -30,8 +34,10 @@ class RestoreOptions(BaseModel):
     )
     weights_dir: Path | None = Field(default=None, description="Folder of downloaded weights.")
     engine: EngineName = Field(default="auto", description="Inference engine.")
-    device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|gpu)$", description="auto, cpu, cuda, cuda:N or gpu."
+    device: str = Field(default="auto", pattern=f"^({_DEVICE})$", description="auto, cpu, cuda, cuda:N or gpu.")
+    devices: tuple[str, ...] = Field(
+        default=(),
+        description="Several devices that share the generator's work (cuda:0,cuda:1), instead of --device.",
     )
     precision: Precision = Field(default="auto", description="Arithmetic of the generator.")
     batch: int = Field(default=4, ge=1, le=64, description="Crops that go through the generator at once.")
@@ -135,11 +141,19 @@ class RestoreOptions(BaseModel):
     disk_check: bool = Field(default=True, description="Refuse to begin where the disk will probably be full.")
     overwrite: bool = Field(default=False, description="Replace an existing target.")
 
-    @field_validator("only", "skip", mode="before")
+    @field_validator("only", "skip", "devices", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        """Numbers may come as text: ``3,7``."""
+        """Lists may come as text: ``3,7``."""
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("devices")
+    @classmethod
+    def _known_devices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(_DEVICE, name):
+                raise ValueError(f"{name!r} is not a device: give auto, cpu, cuda, cuda:N or gpu")
+        return value
 
     @field_validator("start", "end", mode="before")
     @classmethod

@@ -28,6 +28,7 @@ from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator import Generator, ModelFile, load_generator
 from gfpvideo.generator.batches import BLOCK, generate
+from gfpvideo.generator.engines.several import SeveralEngines
 from gfpvideo.generator.manifest import installed, sha256
 from gfpvideo.jobs.identity import Identity
 from gfpvideo.jobs.journal import Journal, open_journal
@@ -259,10 +260,15 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
         EngineError: if the engine, device or precision is not to be had here.
     """
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
-    generator = load_generator(
-        options.model, options.engine, options.device, options.precision, weights_dir=options.weights_dir
-    )
-    return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
+    generators = [
+        load_generator(options.model, options.engine, device, options.precision, weights_dir=options.weights_dir)
+        for device in options.devices or (options.device,)
+    ]
+    detector = make_detector(options.detector, options.min_score * _CONTINUE, weights)
+    if len(generators) == 1:
+        return detector, generators[0]
+    shared = SeveralEngines([generator.engine for generator in generators])
+    return detector, Generator(generators[0].model, shared)
 
 
 def picture_tracker(options: RestoreOptions) -> Tracker:

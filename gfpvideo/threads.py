@@ -2,7 +2,8 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Generic, TypeVar
 
@@ -61,6 +62,14 @@ class _Producer(Generic[Item]):
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+
+
+def side_by_side(tasks: Sequence[Callable[[], Item]]) -> list[Item]:
+    """The results of ``tasks``, in order, each run in a thread of its own; raises the first exception once all end."""
+    if len(tasks) == 1:
+        return [tasks[0]()]
+    with ThreadPoolExecutor(len(tasks), thread_name_prefix="gfpvideo-side") as pool:
+        return [future.result() for future in [pool.submit(task) for task in tasks]]
 
 
 def run_ahead(upstream: Iterator[Item], depth: int) -> Generator[Item, None, None]:

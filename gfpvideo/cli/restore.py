@@ -41,6 +41,7 @@ def restore(
     weights_dir: WeightsDir = None,
     engine: Annotated[str | None, restore_option("engine")] = None,
     device: Annotated[str | None, restore_option("device")] = None,
+    devices: Annotated[str | None, restore_option("devices")] = None,
     precision: Annotated[str | None, restore_option("precision")] = None,
     batch: Annotated[str | None, restore_option("batch")] = None,
     reuse: Annotated[str | None, restore_option("reuse")] = None,

@@ -3,6 +3,8 @@
 The CUDA path could not be measured where this was written (no GPU at hand); its logic is tested on the CPU.
 """
 
+import logging
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.gfpgan import Gfpgan
 from gfpvideo.options import Precision
 
+_log = logging.getLogger(__name__)
+_MOST = 64
+"""Crops that run at once, until memory turns out to be short."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -27,12 +32,34 @@ class TorchEngine:
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
         self._pinned = self._device.type == "cuda"
+        self._most = _MOST
         self.size = network.config.size
         self.name = f"torch {self._device} {chosen}"
 
     @torch.inference_mode()
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run a batch in one pass; see :class:`gfpvideo.generator.engines.Engine`."""
+        """Run a batch, in one pass if memory allows; see :class:`gfpvideo.generator.engines.Engine`."""
+        results: list[NDArray[np.float32]] = []
+        done = 0
+        while done < len(crops):
+            part = crops[done : done + self._most]
+            try:
+                results.append(self._run(part))
+                done += len(part)
+            except torch.OutOfMemoryError as error:
+                self._take_fewer(len(part), error)
+        return np.concatenate(results)
+
+    def _take_fewer(self, failed: int, error: torch.OutOfMemoryError) -> None:
+        """From now on run half as many crops at once as were too many."""
+        if failed == 1:
+            raise EngineError(
+                f"{self._device} has not enough memory for one face; give a smaller --model, or --device cpu"
+            ) from error
+        self._most = failed // 2
+        _log.warning("%s: not enough memory for %d faces at once, going on with %d", self.name, failed, self._most)
+
+    def _run(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
         batch = torch.from_numpy(crops)
         if self._pinned:
             batch = batch.pin_memory()
