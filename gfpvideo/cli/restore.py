@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -18,6 +19,7 @@ from gfpvideo.cli.common import (
     stopping,
     with_pipeline,
 )
+from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
@@ -89,6 +91,8 @@ def restore(
     strict: Annotated[bool, restore_option("strict", "--strict")] = False,
     disk_check: Annotated[bool | None, restore_option("disk_check", "--disk-check/--no-disk-check")] = None,
     overwrite: Annotated[bool, restore_option("overwrite", "--overwrite")] = False,
+    through: ViaFfmpeg = None,
+    ffmpeg_args: FfmpegArgs = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
     ] = False,
@@ -105,7 +109,7 @@ def restore(
     if preview:
         return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
     with piped(source, output) as (film, target):
-        done = _restore_with_bar(film, target, options, quiet)
+        done = via_ffmpeg(film, target, options, through or [], ffmpeg_args, partial(_restore_with_bar, quiet=quiet))
     for warning in done.warnings:
         typer.echo(f"gfpvideo: warning: {warning}", err=True)
     if report is not None:

@@ -1,0 +1,81 @@
+"""Read and write films through an ffmpeg program: for formats and hardware encoders that PyAV's build lacks."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import ffmpeg
+
+from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError
+from gfpvideo.media.assemble import FORMATS
+from gfpvideo.media.atomic import atomic_target
+
+_LAST_WORDS = 300
+"""Characters of ffmpeg's complaint that are shown."""
+
+
+def ffmpeg_program() -> str:
+    """The user's own ffmpeg, else the one that comes with imageio-ffmpeg.
+
+    Raises:
+        OptionError: if there is neither.
+    """
+    found = shutil.which("ffmpeg")
+    if found is None and find_spec("imageio_ffmpeg") is not None:
+        import imageio_ffmpeg
+
+        found = imageio_ffmpeg.get_ffmpeg_exe()
+    if found is None:
+        raise OptionError('there is no ffmpeg program; install one, or: pip install "gfpvideo[ffmpeg]"')
+    return found
+
+
+def read_through(source: Path, lossless: Path, arguments: Sequence[str]) -> None:
+    """Have ffmpeg decode a film's pictures and write them without loss, everything else copied.
+
+    Args:
+        source: any film that the program reads.
+        lossless: the Matroska file to write.
+        arguments: more of ffmpeg's own, for its input (``-f``, ``-hwaccel``).
+
+    Raises:
+        InputError: with ffmpeg's own words, if it fails.
+    """
+    stream = ffmpeg.input(f"file:{source}").output(
+        f"file:{lossless}", map="0", c="copy", fps_mode="passthrough", format="matroska", **{"c:v": "ffv1"}
+    )
+    command: list[str] = list(ffmpeg.compile(stream, cmd=ffmpeg_program()))
+    place = command.index("-i")
+    _run([*command[:place], *arguments, *command[place:]], InputError, source)
+
+
+def write_through(lossless: Path, target: Path, arguments: Sequence[str], *, overwrite: bool) -> None:
+    """Have ffmpeg encode the pictures of a lossless film; everything else is copied.
+
+    Args:
+        lossless: the film.
+        target: appears when it is complete; its suffix chooses the container.
+        arguments: ffmpeg's own for its output (``-c:v hevc_nvenc -cq 20``).
+        overwrite: whether the target may exist.
+
+    Raises:
+        OutputError: with ffmpeg's own words, if it fails; nothing is left behind then.
+    """
+    with atomic_target(target, overwrite=overwrite) as scratch:
+        muxer = {"format": FORMATS[target.suffix.lower()]} if target.suffix.lower() in FORMATS else {}
+        stream = ffmpeg.input(f"file:{lossless}").output(
+            f"file:{scratch}", map="0", c="copy", fps_mode="passthrough", **muxer, **{"c:v": "libx264"}
+        )
+        command = ffmpeg.compile(stream, cmd=ffmpeg_program())
+        _run([*command[:-1], *arguments, command[-1]], OutputError, target)
+
+
+def _run(command: Sequence[str], failure: type[GfpvideoError], path: Path) -> None:
+    quiet = [command[0], "-hide_banner", "-nostdin", "-v", "error", "-y", *command[1:]]
+    done = subprocess.run(quiet, capture_output=True, check=False)  # noqa: S603  # no shell; the user's own arguments
+    if done.returncode:
+        words = " ".join(done.stderr.decode("utf-8", "replace").split())[-_LAST_WORDS:]
+        printable = "".join(letter if letter.isprintable() else "?" for letter in words)
+        raise failure(f"{path}: ffmpeg failed: {printable or f'exit code {done.returncode}'}")
