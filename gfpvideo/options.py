@@ -113,6 +113,11 @@ class RestoreOptions(BaseModel):
         default=(), description="FFmpeg filters after the restoration; they must keep every frame."
     )
 
+    upscale: int = Field(default=1, ge=1, le=8, description="Enlarge the picture this many times, by Lanczos.")
+    background_model: Path | None = Field(
+        default=None, description="File of an upscaler that spandrel knows, to enlarge with instead."
+    )
+
     compare: Comparison | None = Field(
         default=None,
         description="Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
@@ -168,6 +173,8 @@ class RestoreOptions(BaseModel):
             raise ValueError(
                 "tracks are numbered over the whole film: with start or end, choose by an edited tracks file"
             )
+        if self.background_model is not None and self.upscale == 1:
+            raise ValueError("background-model enlarges the picture: say how much with upscale")
         if self.reference is not None and self.only:
             raise ValueError("only and reference both choose the faces; give one")
         return self

@@ -35,6 +35,7 @@ from gfpvideo.jobs.journal import Journal, open_journal
 from gfpvideo.jobs.stages import Memory, write_segments
 from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
+from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.media.fields import fields_of
 from gfpvideo.media.limits import Limits
 from gfpvideo.media.segment import SegmentEncoder
@@ -52,6 +53,10 @@ TELECINE = ("fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate")
 """Filters that undo telecine; what is still combed then gets its own deinterlacing."""
 _QUEUE = 4
 """Frames that wait between two threads."""
+_FILMS_ALONE = (
+    "start", "end", "compare", "tracks", "filters", "filters_after", "upscale", "background_model", "audio_codec",
+)  # fmt: skip
+"""Options that mean nothing to a picture."""
 _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 
@@ -115,9 +120,9 @@ def restore(
 def _check_kind(source: Path, options: RestoreOptions) -> None:
     """Refuse what makes sense for films alone."""
     film = not source.is_dir() and source.suffix.lower() not in PICTURE_SUFFIXES
-    for name in () if film else ("start", "end", "compare", "tracks"):
-        if getattr(options, name) is not None:
-            raise OptionError(f"{source}: option {name} is for films, not for pictures")
+    for name in () if film else _FILMS_ALONE:
+        if getattr(options, name) != RestoreOptions.model_fields[name].default:
+            raise OptionError(f"{source}: option {name.replace('_', '-')} is for films, not for pictures")
 
 
 def _target(source: Path, target: Path | None, options: RestoreOptions) -> Path:
@@ -142,13 +147,14 @@ class Restorer:
     detector: Detector
     generator: Generator
     parser: Parser | None = None
+    enlarge: Enlarge | None = None
     chosen: Collection[int] = ()
     """Numbers of the tracks to restore; none for all."""
 
     @classmethod
     def load(cls, options: RestoreOptions) -> "Restorer":
         """Load what ``options`` name."""
-        return cls(options, *load_networks(options), load_parser(options), options.only)
+        return cls(options, *load_networks(options), load_parser(options), load_upscaler(options), options.only)
 
     def report(self, source: Path, target: Path) -> Report:
         """The report of a restoration that begins."""
@@ -312,6 +318,19 @@ def load_parser(options: RestoreOptions) -> Parser | None:
     return FaceParser(weights)
 
 
+def load_upscaler(options: RestoreOptions) -> Enlarge | None:
+    """The network that enlarges whole pictures, if ``options`` name one.
+
+    Raises:
+        WeightsError: if it cannot be used.
+    """
+    if options.background_model is None:
+        return None
+    from gfpvideo.generator.background import Upscaler
+
+    return Upscaler(options.background_model, options.upscale, options.device)
+
+
 def film_tracker(options: RestoreOptions) -> Tracker:
     """The tracker of a film, as ``options`` want it."""
     return Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
@@ -389,7 +408,7 @@ def _with_segments(
         report.add(len(record.pts), record.faces, record.spared, record.tracks)
     report.resumed = report.frames
     memory = Memory(journal)
-    encoder = SegmentEncoder(film, restorer.options)
+    encoder = SegmentEncoder(film, restorer.options, restorer.enlarge)
     with Stages() as stages:
         decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
         marked = stages.timed("shots", mark_shots(decoded))

@@ -40,7 +40,7 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
         restored = restorer.faces(stages.timed("shots", mark_shots(decoded)), film_tracker(options), stages)
         intervals = _Intervals()
         with closing(stages.ahead(restored, _QUEUE)) as ready:  # type: ignore[type-var]  # a generator
-            for item, picture in finished(ready, film, options):
+            for item, picture in finished(ready, film, options, restorer.enlarge):
                 writer.write(picture, report.frames)
                 report.add(1, len(item.touched), item.spared, (number for number, _ in item.touched))
                 intervals.note(item.frame.pts)

@@ -28,7 +28,9 @@ _TABLES: dict[str, dict[str, str]] = {
             "guard", "strength", "color",
         )
     },
-    "after": {"filters": "filters_after", "compare": "compare"},
+    "after": {
+        "filters": "filters_after", "compare": "compare", "upscale": "upscale", "background_model": "background_model",
+    },
     "encode": {
         "container": "container", "codec": "codec", "crf": "crf", "preset": "preset", "options": "encoder_options",
         "audio_codec": "audio_codec", "audio_kbits": "audio_kbits",

@@ -74,6 +74,8 @@ def restore(
     guard: Annotated[bool | None, restore_option("guard", "--guard/--no-guard")] = None,
     strength: Annotated[str | None, restore_option("strength")] = None,
     color: Annotated[str | None, restore_option("color")] = None,
+    upscale: Annotated[str | None, restore_option("upscale")] = None,
+    background_model: Annotated[Path | None, restore_option("background_model")] = None,
     compare: Annotated[str | None, restore_option("compare")] = None,
     container: Annotated[str | None, restore_option("container")] = None,
     codec: Annotated[str | None, restore_option("codec")] = None,

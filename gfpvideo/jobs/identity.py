@@ -37,7 +37,7 @@ class Identity(BaseModel):
     @classmethod
     def of(cls, source: Path, options: RestoreOptions, model: str) -> Self:
         """The identity of a restoration that is about to begin; ``model`` names the model's content and the engine."""
-        named = {name: getattr(options, name) for name in ("tracks", "reference")}
+        named = {name: getattr(options, name) for name in ("tracks", "reference", "background_model")}
         return cls(
             version=__version__,
             libraries={name: version(name) for name in ("av", "numpy", "opencv-python", "openvino", "torch")},

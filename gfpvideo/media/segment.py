@@ -26,6 +26,7 @@ from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
+from gfpvideo.media.enlarge import Enlarge, enlarged
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.pixel_format import components
@@ -51,10 +52,10 @@ class Segment:
 class SegmentEncoder:
     """Encodes the segments of one film, all with the same settings."""
 
-    def __init__(self, source: VideoSource, options: RestoreOptions) -> None:
+    def __init__(self, source: VideoSource, options: RestoreOptions, enlarge: Enlarge | None = None) -> None:
         self.warnings: list[str] = []
         self._source = source
-        self._options = options
+        self._options, self._enlarge = options, enlarge
         self._settings: EncoderSettings | None = None
 
     def encode(self, path: Path, frames: Iterator[RestoredFrame]) -> Generator[RestoredFrame, None, Segment]:
@@ -70,7 +71,7 @@ class SegmentEncoder:
             raise write_error(path, OSError(error.errno, error.strerror)) from error
 
     def _encode(self, path: Path, frames: Iterator[RestoredFrame]) -> Generator[RestoredFrame, None, Segment]:
-        pictures = finished(frames, self._source, self._options)
+        pictures = finished(frames, self._source, self._options, self._enlarge)
         first = next(pictures)
         settings = self._settings_for(first[1])
         pts: list[int] = []
@@ -143,7 +144,7 @@ class _Places:
 
 
 def finished(
-    frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions
+    frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions, enlarge: Enlarge | None = None
 ) -> Iterator[tuple[RestoredFrame, VideoFrame]]:
     """Frames and what is written for them; filters begin anew with each call, so that any frame may be the first.
 
@@ -153,6 +154,10 @@ def finished(
     waiting: deque[RestoredFrame] = deque()
     filters = options.filters_after
     pictures = _made(frames, waiting, options.compare)
+    if enlarge is not None:
+        pictures = (enlarged(picture, enlarge) for picture in pictures)
+    elif options.upscale > 1:
+        filters = (*filters, f"scale=iw*{options.upscale}:ih*{options.upscale}:flags=lanczos")
     if filters:
         pictures = filtered(pictures, filters, source.stream, source.time_base)
     for picture in pictures:
