@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.color import component_slices
 from gfpvideo.errors import GfpvideoError, UnsupportedMediaError
+from gfpvideo.faces.recorded import recorded_faces
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.media.arrays import Layout, frame_of_arrays
@@ -111,8 +112,13 @@ def _check(clip: vs.VideoNode) -> None:
 
 
 def _followed(clip: vs.VideoNode, restorer: Restorer) -> Iterator[TrackedFrame]:
-    """Every frame with the faces that are to be restored; the frames themselves are let go."""
-    side = restorer.options.detect_size
+    """Every frame with the faces that are to be restored; without a file of tracks, the clip is read for that."""
+    side, tracks = restorer.options.detect_size, restorer.options.tracks
+    if tracks is not None:
+        first = _frame(0, clip.get_frame(0), side)
+        known = recorded_faces(tracks, first, restorer.options.detector)
+        yield from restorer.selected(TrackedFrame(first, known.get(index, ())) for index in range(clip.num_frames))
+        return
     frames = (_frame(index, frame, side) for index, frame in enumerate(clip.frames()))
     with Stages() as stages:
         yield from restorer.selected(restorer.followed(mark_shots(frames), film_tracker(restorer.options), stages))

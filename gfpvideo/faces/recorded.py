@@ -83,13 +83,29 @@ def recorded(frames: Iterator[tuple[Frame, bool]], path: Path, detector: str) ->
     Raises:
         InputError: if the file is not one of tracks, or belongs to a film of another size.
     """
+    known: dict[int, tuple[Face, ...]] = {}
+    for number, (frame, _) in enumerate(frames):
+        if number == 0:
+            known = recorded_faces(path, frame, detector)
+        yield TrackedFrame(frame, known.get(frame.index, ()))
+
+
+def recorded_faces(path: Path, first: Frame, detector: str) -> dict[int, tuple[Face, ...]]:
+    """The faces of a file that are to be restored, by frame.
+
+    Args:
+        path: the file.
+        first: the film's first frame, which must fit it.
+        detector: the one in use.
+
+    Raises:
+        InputError: if it is not a file of tracks, or belongs to a film of another size.
+    """
     tracks = Tracks.read(path)
+    tracks.check(first, detector, path)
     by_frame: dict[int, list[Face]] = {}
     for record in tracks.tracks:
         for index, points in record.frames.items() if record.restore else ():
             face = Face(record.id, np.array(points, np.float64).reshape(5, 2), filled=False)
             by_frame.setdefault(index, []).append(face)
-    for number, (frame, _) in enumerate(frames):
-        if number == 0:
-            tracks.check(frame, detector, path)
-        yield TrackedFrame(frame, tuple(by_frame.get(frame.index, ())))
+    return {index: tuple(faces) for index, faces in by_frame.items()}
