@@ -1,6 +1,5 @@
 """Enlarge whole pictures, tile by tile, with an upscaler that spandrel knows (Real-ESRGAN and others)."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import WeightsError
 from gfpvideo.generator.engines.torch_engine import choose_device
-from gfpvideo.generator.loading import read_state_dict
+from gfpvideo.generator.spandrel_models import read_model
 
 _TILE = 256
 """Side of a tile in pixels, its borders aside."""
@@ -34,18 +33,10 @@ class Upscaler:
             WeightsError: if spandrel is not installed, or does not know it as a network for whole pictures.
             EngineError: if the device is not to be had here.
         """
-        if find_spec("spandrel") is None:
-            raise WeightsError('--background-model needs spandrel; install: pip install "gfpvideo[spandrel]"')
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-
         self.scale = scale
         self._device = choose_device(device)
-        try:
-            found = ModelLoader(self._device).load_from_state_dict(read_state_dict(model))
-        except (UnsupportedModelError, RuntimeError) as error:
-            raise WeightsError(f"{model.name}: not a model that spandrel knows ({error})") from None
-        whole = isinstance(found, ImageModelDescriptor) and found.purpose in {"SR", "Restoration"}
-        if not whole or found.input_channels != 3 or found.output_channels != 3:
+        found = read_model(model, self._device, "--background-model needs spandrel;")
+        if found.purpose not in {"SR", "Restoration"} or found.input_channels != 3 or found.output_channels != 3:
             raise WeightsError(f"{model.name}: a {found.architecture.name} does not enlarge pictures in colour")
         self._model: Any = found.eval()
 

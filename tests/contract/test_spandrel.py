@@ -40,6 +40,25 @@ def test_a_restoreformer_restores_a_film(restoreformer: Path, film: Path, tmp_pa
     assert (report.frames, report.faces, report.model) == (4, 4, "restoreformer.pth")
 
 
+@pytest.mark.slow
+def test_codeformer_gets_the_range_it_was_trained_on(tmp_path: Path) -> None:
+    """spandrel hands it pictures in [0, 1]; it was trained on [-1, 1]."""
+    pytest.importorskip("spandrel_extra_arches")
+    from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
+
+    torch.manual_seed(2)
+    network = CodeFormer(n_layers=1, codebook_size=16).eval()
+    path = tmp_path / "codeformer.pth"
+    torch.save({"params_ema": network.state_dict()}, path)
+    generator = gfpvideo.load_generator(str(path), device="cpu", precision="fp32")
+    assert generator.engine.name == "spandrel CodeFormer cpu fp32"
+    crop = np.random.default_rng(1).uniform(-1, 1, (1, 3, 512, 512)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(crop))[0].numpy()
+    assert expected.min() < 0, "the other range would lose what is below 0"
+    np.testing.assert_allclose(generator(crop), np.clip(expected, -1, 1), atol=1e-4)
+
+
 def test_networks_that_restore_no_faces_are_refused(tmp_path: Path) -> None:
     from spandrel.architectures.Compact import Compact
 
@@ -48,5 +67,5 @@ def test_networks_that_restore_no_faces_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(3)}, nothing)
     with pytest.raises(WeightsError, match=r"upscaler\.pth: a .* is not a restorer of faces"):
         gfpvideo.load_generator(str(upscaler))
-    with pytest.raises(WeightsError, match=r"nothing\.pth: neither a GFP-GAN nor a model that spandrel knows"):
+    with pytest.raises(WeightsError, match=r"nothing\.pth: neither gfpvideo nor spandrel knows"):
         gfpvideo.load_generator(str(nothing))

@@ -82,5 +82,5 @@ def test_what_does_not_enlarge_is_refused(clip: Path, network: Path, tmp_path: P
         RestoreOptions.parse({"background_model": network})
     nothing = tmp_path / "nothing.pth"
     torch.save({"a": torch.zeros(3)}, nothing)
-    with pytest.raises(WeightsError, match=r"nothing\.pth: not a model that spandrel knows"):
+    with pytest.raises(WeightsError, match=r"nothing\.pth: neither gfpvideo nor spandrel knows"):
         gfpvideo.restore(clip, tmp_path / "large.mkv", RestoreOptions(upscale=2, background_model=nothing))

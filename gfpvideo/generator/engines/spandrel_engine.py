@@ -1,20 +1,24 @@
-"""Face restorers of other kinds (RestoreFormer and whatever else spandrel recognises), run with torch."""
+"""Face restorers of other kinds (RestoreFormer, CodeFormer and whatever else spandrel recognises), run with torch."""
 
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gfpvideo.errors import WeightsError
 from gfpvideo.generator.engines.torch_engine import choose_device, choose_precision
-from gfpvideo.generator.loading import read_state_dict
+from gfpvideo.generator.spandrel_models import read_model
 from gfpvideo.options import Precision
 
 _USUAL_SIZE = 512
 """Side of the crops that published face restorers were trained on."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_OWN_RANGE = {"CodeFormer"}
+"""Networks trained on [-1, 1] whose values spandrel 0.4 takes to lie in [0, 1]: these are called directly."""
 
 
 class SpandrelEngine:
@@ -29,25 +33,16 @@ class SpandrelEngine:
             WeightsError: if spandrel is not installed, or does not know it as a restorer of faces.
             EngineError: if the device or precision is not to be had here.
         """
-        if find_spec("spandrel") is None:
-            raise WeightsError(
-                f'{model.name}: not a GFP-GAN; for other face restorers install: pip install "gfpvideo[spandrel]"'
-            )
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-
         self._device = choose_device(device)
         chosen = choose_precision(precision, self._device)
-        try:
-            found = ModelLoader(self._device).load_from_state_dict(read_state_dict(model))
-        except (UnsupportedModelError, RuntimeError) as error:
-            raise WeightsError(f"{model.name}: neither a GFP-GAN nor a model that spandrel knows ({error})") from None
+        found = read_model(model, self._device, f"{model.name}: not a GFP-GAN; for other face restorers")
         name = found.architecture.name
-        if not isinstance(found, ImageModelDescriptor) or found.purpose != "FaceSR" or found.scale != 1:
+        if found.purpose != "FaceSR" or found.scale != 1:
             raise WeightsError(f"{model.name}: a {name} is not a restorer of faces")
         if (chosen == "fp16" and not found.supports_half) or (chosen == "bf16" and not found.supports_bfloat16):
             chosen = "fp32"
         self._dtype = _DTYPES[chosen]
-        self._model = found.to(self._device, self._dtype).eval()
+        self._restore = _symmetric(found.to(self._device, self._dtype).eval())
         self.name = f"spandrel {name} {self._device} {chosen}"
 
     @torch.inference_mode()
@@ -56,6 +51,12 @@ class SpandrelEngine:
         return np.concatenate([self._one(crop[None]) for crop in crops])
 
     def _one(self, crop: NDArray[np.float32]) -> NDArray[np.float32]:
-        given = (torch.from_numpy(crop).to(self._device, self._dtype) + 1) / 2
-        restored = self._model(given)
-        return (restored.float() * 2 - 1).contiguous().cpu().numpy()
+        restored = self._restore(torch.from_numpy(crop).to(self._device, self._dtype))
+        return restored.float().contiguous().cpu().numpy()
+
+
+def _symmetric(found: Any) -> Callable[[Tensor], Tensor]:
+    """The network as a function on [-1, 1]."""
+    if found.architecture.name in _OWN_RANGE:
+        return lambda crop: found.model(crop)[0]
+    return lambda crop: found((crop + 1) / 2) * 2 - 1
