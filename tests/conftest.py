@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ def compiled_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["GFPVIDEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     yield
     del os.environ["GFPVIDEO_CACHE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Programs that tests start can be interrupted, even where a shell started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
