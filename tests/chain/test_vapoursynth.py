@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 import gfpvideo
+from aged_films import aged
 from conftest import ROOT
 from gfpvideo import RestoreOptions
+from gfpvideo.presets import preset_names
 from helpers import psnr
 
 vs: Any = pytest.importorskip("vapoursynth")
@@ -140,27 +142,62 @@ def test_mistakes_are_errors_of_vapoursynth(clip: Any, tmp_path: Path) -> None:
         restore_faces(floating, model="compact")
 
 
-@pytest.mark.parametrize("script", sorted((ROOT / "pipelines").glob("*.vpy")), ids=lambda path: path.stem)
-def test_vspipe_runs_our_scripts(script: Path, tmp_path: Path) -> None:
-    """The picture of each equals the command line's with the same options, plane by plane."""
-    source = tmp_path / "film.mp4"
-    source.write_bytes((ROOT / "samples" / "home_movie.mp4").read_bytes())
-    vspipe = Path(sys.executable).with_name("vspipe")
-    command = [str(vspipe), "-c", "y4m", "-a", f"source={source}", str(script), "-"]
-    done = subprocess.run(command, check=True, capture_output=True)
-    options = {
-        "home_movie_8mm": {"grain": "match", "steady": 4},
-        "webcam": {"steady": 6},
-        "archive": {"grain": "match", "filters": ("format=yuv420p10le",)},
-    }[script.stem]
-    target = tmp_path / "film.mkv"
-    gfpvideo.restore(source, target, RestoreOptions.parse({**options, "codec": "ffv1"}))
-    piped = tmp_path / "film.y4m"
-    piped.write_bytes(done.stdout)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "archive": {"grain": "match"},
+    "bw_film": {"grain": "match", "color": "source"},
+    "dvd_interlaced": {},
+    "home_movie_8mm": {"grain": "match", "steady": 4},
+    "vhs": {"steady": 6},
+    "webcam": {"steady": 6},
+}
+"""What pipelines/NAME.vpy asks of a restoration."""
+
+
+def vspipe(script: Path, source: Path, target: Path, *more: str) -> Path:
+    program = Path(sys.executable).with_name("vspipe")
+    command = [str(program), "-c", "y4m", "-a", f"source={source}", *more, str(script), str(target)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return target
+
+
+def unrestored(script: Path, folder: Path) -> Path:
+    """The same script, with its filters alone."""
+    alone = folder / "alone.vpy"
+    alone.write_text(script.read_text().replace(" restore_faces(", " (lambda clip, **_: clip)("))
+    assert alone.read_text() != script.read_text()
+    return alone
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_vspipe_runs_our_scripts(name: str, tmp_path: Path) -> None:
+    """Their pictures equal the command line's with the same options, made of what their filters hand over."""
+    source = aged(name, tmp_path / "film.mkv")
+    script = ROOT / "pipelines" / f"{name}.vpy"
+    target = tmp_path / "expected.mkv"
+    filtered = vspipe(unrestored(script, tmp_path), source, tmp_path / "filtered.y4m")
+    report = gfpvideo.restore(filtered, target, RestoreOptions.parse({**OPTIONS[name], "codec": "ffv1"}))
+    assert report.faces >= 20
+    piped = vspipe(script, source, tmp_path / "piped.y4m")
     found, expected = (CORE.bs.VideoSource(str(path), cachepath=str(tmp_path / path.stem)) for path in (piped, target))
-    assert found.num_frames == expected.num_frames == 90
+    assert found.num_frames == expected.num_frames == 24
     for one, other in zip(found.frames(), expected.frames(), strict=True):
         assert same(planes(one), planes(other))
+
+
+def test_every_preset_has_a_script() -> None:
+    assert sorted(OPTIONS) == sorted(path.stem for path in (ROOT / "pipelines").glob("*.vpy"))
+    assert preset_names() == sorted(OPTIONS)
+
+
+def test_fields_are_made_whole_as_on_the_command_line(tmp_path: Path) -> None:
+    """But for the first frame, which FFmpeg makes whole out of itself alone."""
+    source = aged("dvd_interlaced", tmp_path / "film.mkv")
+    target, piped = tmp_path / "expected.mkv", tmp_path / "piped.y4m"
+    gfpvideo.restore(source, target, RestoreOptions(deinterlace=True, codec="ffv1", strength=0))
+    vspipe(unrestored(ROOT / "pipelines/dvd_interlaced.vpy", tmp_path), source, piped, "-a", "first=top")
+    found, expected = (CORE.bs.VideoSource(str(path), cachepath=str(tmp_path / path.stem)) for path in (piped, target))
+    for index in range(1, 24):
+        assert same(planes(found.get_frame(index)), planes(expected.get_frame(index)))
 
 
 def test_a_script_that_is_wrong_says_so(tmp_path: Path) -> None:
