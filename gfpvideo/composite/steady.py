@@ -15,6 +15,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from gfpvideo.color import FloatImage, rgb_to_ycc
 from gfpvideo.composite.mask import border_fade, face_mask, mask_of
@@ -90,33 +91,36 @@ def _averaged(crop: Crop, now: _Held, window: Sequence[_Held], grain: Grain) -> 
     to_own = registration(_mean(own, lumas, small), own, np.mean(small, axis=0))
     weights = [_enlarged(weight, len(crop.source)) for weight in small]
     found = [other.crops[track] for other in others]
-    restored = _mean(crop.restored, [other.restored for other in found], weights, to_own)
-    noise_kept = 1.0 if grain == "match" else crop.share - 1
+    noise_kept = 1.0 if grain == "match" else float(crop.share) - 1.0
+    means = [_without(each, noise_kept) for each in (crop, *found)]
+    restored = _moved(_mean(means[0], means[1:], [cv2.merge([weight] * 3) for weight in weights]), to_own)
     if noise_kept:
-        noise = crop.source - _mean(crop.source, [other.source for other in found], weights, to_own)
-        restored += np.float32(noise_kept) * noise
+        restored += noise_kept * crop.source
     mask = crop.mask
     if mask is not None or any(other.mask is not None for other in found):
-        mask = _mean(mask_of(crop), [mask_of(other) for other in found], weights, to_own)
+        mask = _moved(_mean(mask_of(crop), [mask_of(other) for other in found], weights), to_own)
         mask = np.clip(mask, 0.0, border_fade(len(mask)))
     return replace(crop, restored=restored, mask=mask)
 
 
-def _mean(
-    own: FloatImage | None, others: Sequence[FloatImage | None], weights: list[FloatImage], to_own: Affine | None = None
-) -> FloatImage:
-    """Weighted mean of a picture and its neighbours, moved by ``to_own``."""
-    assert own is not None
-    total, weight_sum = own.copy(), np.ones(own.shape[:2], np.float32)
+def _without(crop: Crop, noise_kept: float) -> FloatImage:
+    """A restoration without its source: the mean of these, and a frame's own source, have that frame's own noise."""
+    assert crop.restored is not None
+    return crop.restored - np.asarray(noise_kept * crop.source, np.float32) if noise_kept else crop.restored
+
+
+def _mean(own: FloatImage, others: Sequence[FloatImage], weights: Sequence[MatLike]) -> FloatImage:
+    """Weighted mean of a picture, whose weight is 1, and its neighbours; weights are of their shape."""
+    total, weight_sum = own.copy(), np.ones_like(own)
     for other, weight in zip(others, weights, strict=True):
-        assert other is not None
-        total += other * (weight[..., None] if own.ndim == 3 else weight)
-        weight_sum += weight
-    mean = total / (weight_sum[..., None] if own.ndim == 3 else weight_sum)
-    if to_own is None:
-        return mean
+        cv2.accumulateProduct(other, weight, total)
+        weight_sum += np.asarray(weight, np.float32)
+    return total / weight_sum
+
+
+def _moved(picture: FloatImage, to_own: Affine) -> FloatImage:
     flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-    return np.asarray(cv2.warpAffine(mean, to_own, own.shape[:2], flags=flags, borderMode=border), np.float32)
+    return np.asarray(cv2.warpAffine(picture, to_own, picture.shape[:2], flags=flags, borderMode=border), np.float32)
 
 
 def registration(mean: FloatImage, own: FloatImage, weight: FloatImage) -> Affine:
