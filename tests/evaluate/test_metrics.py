@@ -52,17 +52,19 @@ def test_distances_are_nothing_between_equals_and_grow_with_the_damage() -> None
 
 
 def test_frechet_is_the_formula_of_its_paper() -> None:
-    """Heusel et al. (2017), equation 6, with SciPy's matrix square root."""
-    from scipy.linalg import sqrtm
+    """Heusel et al. (2017), equation 6.
 
+    Of n samples, the root of the covariances' product has the trace that their centred cross-products have for a
+    nuclear norm: n by n numbers instead of a root of 1,280 by 1,280, of which all but n - 1 eigenvalues are noise.
+    """
     clean, restored = pictures(1, 12), pictures(2, 12)
     scores = only("frechet")
     scores.add(restored, clean)
     network = metrics.LiteEmbedding()
-    a, b = (network(batch * 2 - 1).double().numpy()[:, :] for batch in (clean, restored))
-    spread = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = np.trace(np.real(sqrtm(spread[0] @ spread[1])))
-    expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(spread[0]) + np.trace(spread[1]) - 2 * root
+    a, b = (network(batch * 2 - 1).double().numpy() for batch in (clean, restored))
+    centred = [(found - found.mean(0)) / np.sqrt(len(found) - 1) for found in (a, b)]
+    root = np.linalg.norm(centred[0] @ centred[1].T, "nuc")
+    expected = np.square(a.mean(0) - b.mean(0)).sum() + sum(np.square(part).sum() for part in centred) - 2 * root
     assert scores.values()["frechet"] == pytest.approx(expected, rel=1e-2)
 
 
