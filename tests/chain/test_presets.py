@@ -17,6 +17,7 @@ from gfpvideo.cli import app
 from gfpvideo.errors import OptionError
 from gfpvideo.presets import load_preset, parse_preset, preset_names
 from helpers import facts, plane_bytes
+from quick import QUICK, QUICK_ARGUMENTS
 
 RUNNER = CliRunner()
 NAMES = ["archive", "bw_film", "dvd_interlaced", "home_movie_8mm", "vhs", "webcam"]
@@ -38,7 +39,7 @@ def test_all_presets_are_listed_shown_and_right() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_preset_keeps_the_promises(name: str, tmp_path: Path) -> None:
     source = aged(name, tmp_path / "film.mkv")
-    report = gfpvideo.restore(source, options=RestoreOptions.parse(load_preset(name).values))
+    report = gfpvideo.restore(source, options=RestoreOptions.parse(QUICK | load_preset(name).values))
     target = tmp_path / "film.restored.mkv"
     assert Path(report.target) == target
     assert report.exit_code == 0
@@ -61,7 +62,7 @@ def test_every_preset_keeps_the_promises(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_archive_keeps_what_is_not_a_face_exactly(tmp_path: Path, rng: np.random.Generator) -> None:
     source = aged("archive", tmp_path / "film.mkv")
-    values = load_preset("archive").values | {"strength": 0.0}
+    values = QUICK | load_preset("archive").values | {"strength": 0.0}
     gfpvideo.restore(source, tmp_path / "out.mkv", RestoreOptions.parse(values))
     for one, other in zip(
         facts(source, planes=True).planes, facts(tmp_path / "out.mkv", planes=True).planes, strict=True
@@ -74,7 +75,9 @@ def test_the_archive_keeps_what_is_not_a_face_exactly(tmp_path: Path, rng: np.ra
 def test_the_command_line_wins(film: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     arguments = ["restore", str(film), "-o", str(target), "--pipeline", "archive", "--codec", "libx264", "-q"]
-    done = RUNNER.invoke(app, [*arguments, "--encoder-option", "tune=film", "--preset", "ultrafast", "--end", "0.5"])
+    done = RUNNER.invoke(
+        app, [*arguments, "--encoder-option", "tune=film", "--preset", "ultrafast", "--end", "0.5", *QUICK_ARGUMENTS]
+    )
     assert done.exit_code == 0
     with av.open(str(target)) as container:
         assert container.streams.video[0].codec_context.name == "h264"

@@ -14,8 +14,9 @@ import pytest
 import gfpvideo
 from gfpvideo import RestoreOptions
 from helpers import facts, smooth_picture
+from quick import QUICK, QUICK_ARGUMENTS
 
-PIPE = [sys.executable, "-m", "gfpvideo", "pipe"]
+PIPE = [sys.executable, "-m", "gfpvideo", "pipe", *QUICK_ARGUMENTS]
 
 
 def y4m(source: Path, target: Path, pix_fmt: str | None = None, frames: int = 30) -> Path:
@@ -43,7 +44,7 @@ def test_pictures_are_those_of_files(film: Path, tmp_path: Path) -> None:
     done = piped(source.read_bytes())
     assert (done.returncode, done.stderr) == (0, b"")
     (tmp_path / "out.y4m").write_bytes(done.stdout)
-    report = gfpvideo.restore(source, target, RestoreOptions(codec="ffv1"))
+    report = gfpvideo.restore(source, target, RestoreOptions(codec="ffv1", **QUICK))
     assert report.faces == 30
     found = facts(tmp_path / "out.y4m", planes=True)
     assert found.planes == facts(target, planes=True).planes
@@ -57,7 +58,7 @@ def test_a_film_comes_out_as_y4m(film: Path, tmp_path: Path) -> None:
     options = ["--filter-after", "hflip", "--strength", "0.5"]
     done = subprocess.run([*PIPE, str(film), *options], capture_output=True, check=True)
     (tmp_path / "out.y4m").write_bytes(done.stdout)
-    gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", filters_after=("hflip",), strength=0.5))
+    gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", filters_after=("hflip",), strength=0.5, **QUICK))
     assert facts(tmp_path / "out.y4m", planes=True).planes == facts(target, planes=True).planes
 
 

@@ -13,6 +13,7 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
 from helpers import facts
+from quick import QUICK
 
 
 def sound(path: Path) -> tuple[Fraction, NDArray[np.float32]]:
@@ -30,7 +31,7 @@ def sound(path: Path) -> tuple[Fraction, NDArray[np.float32]]:
 @pytest.mark.parametrize("codec", ["pcm_s16le", pytest.param("flac", marks=pytest.mark.slow)])
 def test_lossless_sound_is_the_source_s(codec: str, film: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
-    report = gfpvideo.restore(film, target, RestoreOptions(audio_codec=codec, preset="ultrafast"))
+    report = gfpvideo.restore(film, target, RestoreOptions(audio_codec=codec, preset="ultrafast", **QUICK))
     assert report.copied == []
     (before, expected), (after, found) = sound(film), sound(target)
     assert before == after
@@ -42,7 +43,7 @@ def test_lossless_sound_is_the_source_s(codec: str, film: Path, tmp_path: Path) 
 @pytest.mark.slow
 def test_lossy_sound_stays_in_step(film: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mp4"
-    options = RestoreOptions(audio_codec="aac", audio_kbits=128, preset="ultrafast")
+    options = RestoreOptions(audio_codec="aac", audio_kbits=128, preset="ultrafast", **QUICK)
     gfpvideo.restore(film, target, options)
     (before, expected), (after, found) = sound(film), sound(target)
     assert before == after
@@ -53,7 +54,7 @@ def test_lossy_sound_stays_in_step(film: Path, tmp_path: Path) -> None:
 
 def test_a_part_s_sound_begins_with_it(film: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
-    values = {"audio_codec": "pcm_s16le", "preset": "ultrafast", "start": "1", "end": "2"}
+    values = QUICK | {"audio_codec": "pcm_s16le", "preset": "ultrafast", "start": "1", "end": "2"}
     gfpvideo.restore(film, target, RestoreOptions.parse(values))
     begins, found = sound(target)
     assert 0 <= begins < Fraction(1, 20)

@@ -18,6 +18,7 @@ from gfpvideo.media.filters import filtered
 from gfpvideo.media.limits import Limits
 from gfpvideo.media.source import VideoSource
 from helpers import facts, write_film
+from quick import QUICK
 
 Picture = NDArray[np.uint8]
 LINES, COLUMNS = 480, 320
@@ -69,10 +70,10 @@ def test_an_interlaced_film_is_refused_kept_or_made_whole(tmp_path: Path) -> Non
     with pytest.raises(UnsupportedMediaError, match=r"interlaced; give --deinterlace .* --no-deinterlace"):
         gfpvideo.restore(film, target)
     assert not target.exists()
-    kept = gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", deinterlace=False, strength=0))
+    kept = gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", deinterlace=False, strength=0, **QUICK))
     assert kept.frames == 24
     assert facts(target, planes=True).planes == facts(film, planes=True).planes
-    whole = gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", deinterlace=True, overwrite=True))
+    whole = gfpvideo.restore(film, target, RestoreOptions(codec="ffv1", deinterlace=True, overwrite=True, **QUICK))
     assert whole.frames == 24
     assert facts(target).pts == facts(film).pts
     with av.open(str(film)) as before, av.open(str(target)) as after:
@@ -90,7 +91,7 @@ def test_telecine_is_undone(tmp_path: Path) -> None:
         film += [a, b, woven(b, c), woven(c, d), d]
     source = write_film(tmp_path / "film.mkv", film, time_base=Fraction(1, 30))
     target = tmp_path / "out.mkv"
-    report = gfpvideo.restore(source, target, RestoreOptions(codec="ffv1", telecine=True, strength=0))
+    report = gfpvideo.restore(source, target, RestoreOptions(codec="ffv1", telecine=True, strength=0, **QUICK))
     assert 46 <= report.frames <= 48
     with av.open(str(target)) as container:
         frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]

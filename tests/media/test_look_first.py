@@ -21,8 +21,9 @@ from gfpvideo.media.still import write_sheet
 from gfpvideo.options import Comparison
 from gfpvideo.preview import preview
 from helpers import facts, write_film
+from quick import QUICK
 
-PART = {"codec": "ffv1", "end": "0.5"}
+PART = QUICK | {"codec": "ffv1", "end": "0.5"}
 
 
 def decoded(path: Path) -> list[np.ndarray]:

@@ -63,6 +63,7 @@ def inside(frame: NDArray[np.float32]) -> NDArray[np.float32]:
     return frame[90:150, 115:170]
 
 
+@pytest.mark.slow
 def test_a_still_face_with_fresh_noise_is_steady(portrait: Picture, tmp_path: Path) -> None:
     pictures = [noisy(portrait, 6, seed) for seed in range(48)]
     change = {}
@@ -73,6 +74,7 @@ def test_a_still_face_with_fresh_noise_is_steady(portrait: Picture, tmp_path: Pa
     assert change["default"] <= 0.35 * change["alone"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "place"),
     [

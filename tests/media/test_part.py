@@ -12,8 +12,9 @@ from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
 from gfpvideo.timecode import seconds, timecode
 from helpers import facts
+from quick import QUICK
 
-UNTOUCHED: dict[str, Any] = {"codec": "ffv1", "strength": 0.0}
+UNTOUCHED: dict[str, Any] = QUICK | {"codec": "ffv1", "strength": 0.0}
 
 
 def packets(path: Path, kind: str) -> list[tuple[Fraction, Fraction, bytes]]:

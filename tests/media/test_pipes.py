@@ -12,9 +12,10 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from helpers import facts
+from quick import QUICK, QUICK_ARGUMENTS
 
 RUNNER = CliRunner()
-QUICK = ["--preset", "ultrafast", "--end", "1", "-q"]
+SHORT = ["--preset", "ultrafast", "--end", "1", "-q", *QUICK_ARGUMENTS]
 
 
 def run(*arguments: str, given: bytes = b"", cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
@@ -24,11 +25,11 @@ def run(*arguments: str, given: bytes = b"", cwd: Path | None = None) -> "subpro
 
 def test_a_film_goes_through_pipes_as_through_files(film: Path, tmp_path: Path) -> None:
     through, beside = tmp_path / "piped.mkv", tmp_path / "beside.mkv"
-    done = run("restore", "-", "-o", "-", *QUICK, given=film.read_bytes(), cwd=tmp_path)
+    done = run("restore", "-", "-o", "-", *SHORT, given=film.read_bytes(), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert list(tmp_path.iterdir()) == []
     through.write_bytes(done.stdout)
-    gfpvideo.restore(film, beside, RestoreOptions.parse({"preset": "ultrafast", "end": "1"}))
+    gfpvideo.restore(film, beside, RestoreOptions.parse(QUICK | {"preset": "ultrafast", "end": "1"}))
     assert facts(through, planes=True).planes == facts(beside, planes=True).planes
     assert facts(through).payloads == facts(beside).payloads
     assert facts(through).pts == facts(beside).pts
@@ -53,7 +54,7 @@ def test_strange_names_are_names(film: Path, tmp_path: Path) -> None:
     for name in ("a 'b' \"c\".mp4", "Großmutters 映画.mp4", "-film.mp4", "100%d.mp4", "a:b.mp4"):
         source = tmp_path / name
         source.write_bytes(film.read_bytes())
-        done = run("restore", *QUICK, "--", name, cwd=tmp_path)
+        done = run("restore", *SHORT, "--", name, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, b"")
         target = tmp_path / name.replace(".mp4", ".restored.mp4")
         assert len(facts(target).pts) == 18
@@ -64,11 +65,11 @@ def test_strange_names_are_names(film: Path, tmp_path: Path) -> None:
 
 def test_the_report_is_json(film: Path, tmp_path: Path) -> None:
     target, report = tmp_path / "out.mkv", tmp_path / "report.json"
-    result = RUNNER.invoke(app, ["restore", str(film), "-o", str(target), "--report", str(report), *QUICK])
+    result = RUNNER.invoke(app, ["restore", str(film), "-o", str(target), "--report", str(report), *SHORT])
     assert result.exit_code == 0
     found = json.loads(report.read_text())
     assert (found["frames"], found["faces"], found["tracks"], found["resumed"]) == (18, 18, 1, 0)
-    assert found["model"] == "compact"
+    assert found["model"] == "quick.safetensors"
     assert found["copied"] == ["audio 1 (aac, eng)"]
     assert found["warnings"] == []
     assert found["stages"]["generate"] > 0
@@ -84,7 +85,7 @@ def test_the_doctor_tells_what_is_here() -> None:
 def test_a_log_tells_what_was_done(film: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     target = tmp_path / "out.mkv"
-    arguments = ["restore", str(film), "-o", str(target), *QUICK, "--log-level", "info", "--log-file", str(log)]
+    arguments = ["restore", str(film), "-o", str(target), *SHORT, "--log-level", "info", "--log-file", str(log)]
     assert RUNNER.invoke(app, arguments).exit_code == 0
     text = log.read_text()
     assert "INFO gfpvideo.jobs.stages: segment 1 is finished: 18 frames" in text

@@ -33,8 +33,9 @@ from gfpvideo.jobs.journal import (
 )
 from gfpvideo.pipeline import Progress
 from helpers import facts
+from quick import QUICK, QUICK_ARGUMENTS
 
-VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast"}
+VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast", **QUICK}
 IDENTITY = Identity(version="1", libraries={}, source="a", files={}, model="m", options={"steady": 4})
 RUNNER = CliRunner()
 
@@ -236,7 +237,7 @@ def test_detections_are_kept_exactly(numbers: list[list[float]]) -> None:
 
 
 def command(film: Path, target: Path, *more: str) -> list[str]:
-    options = ["--segment", "16", "--preset", "ultrafast"]
+    options = ["--segment", "16", "--preset", "ultrafast", *QUICK_ARGUMENTS]
     return [sys.executable, "-m", "gfpvideo", "restore", str(film), "-o", str(target), *options, *more]
 
 

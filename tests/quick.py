@@ -1,0 +1,30 @@
+"""A generator as quick as it is bad, for tests in which only what is around it matters."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="gfpvideo-tests-")
+
+
+def _random_model(path: Path) -> Path:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Gfpgan(GfpganConfig(size=256, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2))
+    save_file(network.state_dict(), path)
+    return path
+
+
+QUICK: dict[str, Any] = {
+    "model": str(_random_model(Path(_FOLDER.name) / "quick.safetensors")),
+    "guard": False,
+    "detect_size": 320,
+}
+"""Options: nothing that the generator makes looks like a face, so the guard would keep all of it out of the picture."""
+QUICK_ARGUMENTS = ["--model", QUICK["model"], "--no-guard", "--detect-size", "320"]
+"""The same on a command line."""
