@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -129,15 +130,17 @@ def gemm_peak(precision: str) -> float:
 def _measure_generator(
     found: Bench, engine: EngineName, precision: Precision, options: RestoreOptions, runs: int
 ) -> None:
-    try:
-        generator = load_generator(options.model, engine, options.device, precision, weights_dir=options.weights_dir)
-    except EngineError as error:
-        found.missing.append(f"{engine} {precision}: {error}")
-        return
     random = np.random.default_rng(0)
     for batch in _BATCHES:
+        try:
+            generator = load_generator(
+                options.model, engine, options.device, precision, weights_dir=options.weights_dir, together=batch
+            )
+        except EngineError as error:
+            found.missing.append(f"{engine} {precision}: {error}")
+            return
         crops = random.uniform(-1, 1, (batch, 3, generator.size, generator.size)).astype(np.float32)
-        each = _median(lambda crops=crops: generator(crops), runs) / batch
+        each = _median(partial(generator, crops), runs) / batch
         on_cpu = engine == "openvino" or " cpu " in generator.engine.name
         peak = found.peaks.get(precision) if on_cpu else None
         share = found.gflop / each / peak if peak else None

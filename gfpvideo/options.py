@@ -18,6 +18,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DetectorName = Literal["centerface", "retinaface"]
 Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "flv", "nut"]
 Comparison = Literal["side", "split", "wipe"]
+Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
 
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
@@ -40,7 +41,13 @@ class RestoreOptions(BaseModel):
         description="Several devices that share the generator's work (cuda:0,cuda:1), instead of --device.",
     )
     precision: Precision = Field(default="auto", description="Arithmetic of the generator.")
-    batch: int = Field(default=4, ge=1, le=64, description="Crops that go through the generator at once.")
+    compiler: Compiler = Field(
+        default="none", description="What compiles torch's networks: inductor, cudagraphs or tensorrt (CUDA)."
+    )
+    hwaccel: str | None = Field(
+        default=None, pattern="^[a-z0-9_]+$", description="Decode on a device of this kind (cuda, vaapi, qsv ...)."
+    )
+    batch: int = Field(default=8, ge=1, le=64, description="Crops that go through the generator at once.")
     reuse: float = Field(
         default=0.5,
         ge=0,

@@ -39,7 +39,7 @@ from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.media.fields import fields_of
 from gfpvideo.media.limits import Limits
 from gfpvideo.media.segment import SegmentEncoder
-from gfpvideo.media.source import VideoSource
+from gfpvideo.media.source import VideoSource, open_on_device
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
@@ -54,7 +54,8 @@ TELECINE = ("fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate")
 _QUEUE = 4
 """Frames that wait between two threads."""
 _FILMS_ALONE = (
-    "start", "end", "compare", "tracks", "filters", "filters_after", "upscale", "background_model", "audio_codec",
+    "start", "end", "hwaccel", "compare", "tracks", "filters", "filters_after", "upscale", "background_model",
+    "audio_codec",
 )  # fmt: skip
 """Options that mean nothing to a picture."""
 _CONTINUE = 0.6
@@ -104,9 +105,9 @@ def restore(
     started = time.monotonic()
     _log.info("%s -> %s, %s", source, target, options.model_dump(exclude_defaults=True))
     if source.is_dir():
-        report = _restore_folder(source, target, options, on_frame)
+        report = _restore_folder(source, target, _one_by_one(options), on_frame)
     elif source.suffix.lower() in PICTURE_SUFFIXES:
-        report = _restore_picture(source, target, Restorer.load(options), on_frame)
+        report = _restore_picture(source, target, Restorer.load(_one_by_one(options)), on_frame)
     else:
         report = _restore_film(source, target, options, on_frame, stop)
     report.seconds = time.monotonic() - started
@@ -115,6 +116,11 @@ def restore(
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.stages.items())
     _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
     return report
+
+
+def _one_by_one(options: RestoreOptions) -> RestoreOptions:
+    """The same options for pictures, which seldom hold more than a few faces: each gets the whole processor."""
+    return options.model_copy(update={"batch": 1})
 
 
 def _check_kind(source: Path, options: RestoreOptions) -> None:
@@ -210,7 +216,8 @@ class Restorer:
             first = memory.journal.next_index or 0
             followed = (frame for frame in followed if frame.frame.index >= first - lookback(self.options))
         tracked = stages.ahead(stages.timed("track", self.selected(followed)), _QUEUE)
-        generated = stages.ahead(self.generated(tracked, stages, first), _QUEUE)
+        cropped = stages.ahead(self.cropped(tracked, stages, first), _QUEUE)
+        generated = stages.ahead(self.generated(cropped, stages), _QUEUE)
         return self.pasted(generated, stages)
 
     def selected(self, frames: Iterator[TrackedFrame]) -> Iterator[TrackedFrame]:
@@ -220,8 +227,8 @@ class Restorer:
             return choose(frames, self.chosen, options.skip, options.max_faces)
         return frames
 
-    def generated(self, frames: Iterator[TrackedFrame], stages: Stages, first: int = 0) -> Iterator[CroppedFrame]:
-        """Frames with their restored crops.
+    def cropped(self, frames: Iterator[TrackedFrame], stages: Stages, first: int = 0) -> Iterator[CroppedFrame]:
+        """Frames with their crops, and how much of its restoration each should get.
 
         Args:
             frames: frames with their faces, from :func:`lookback` frames before ``first`` on.
@@ -233,8 +240,11 @@ class Restorer:
         if options.adapt:
             cropped = stages.timed("weigh", weigh(cropped, _FADE, options.min_face))
         begin = (first - options.steady) // BLOCK * BLOCK
-        cropped = (frame for frame in cropped if frame.frame.index >= begin)
-        return stages.timed("generate", generate(cropped, self.generator, options.batch, options.reuse))
+        return (frame for frame in cropped if frame.frame.index >= begin)
+
+    def generated(self, cropped: Iterator[CroppedFrame], stages: Stages) -> Iterator[CroppedFrame]:
+        """Frames with their restored crops."""
+        return stages.timed("generate", generate(cropped, self.generator, self.options.batch, self.options.reuse))
 
     def pasted(self, generated: Iterator[CroppedFrame], stages: Stages) -> Iterator[RestoredFrame]:
         """Frames with their restored crops in place."""
@@ -267,7 +277,15 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
     """
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
     generators = [
-        load_generator(options.model, options.engine, device, options.precision, weights_dir=options.weights_dir)
+        load_generator(
+            options.model,
+            options.engine,
+            device,
+            options.precision,
+            weights_dir=options.weights_dir,
+            together=options.batch,
+            compiler=options.compiler,
+        )
         for device in options.devices or (options.device,)
     ]
     detector = make_detector(options.detector, options.min_score * _CONTINUE, weights)
@@ -346,6 +364,7 @@ def open_film(source: Path, options: RestoreOptions) -> VideoSource:
         count_all=options.tracks is not None,
         filters=[*_whole_pictures(source, options, limits), *options.filters],
         limits=limits,
+        container=None if options.hwaccel is None else open_on_device(source, options.hwaccel),
     )
 
 

@@ -227,7 +227,7 @@ class _Restored:
             TrackedFrame(self._get(number), self._faces[number])
             for number in range(max(0, index - self.before), len(self._faces))
         )
-        generated = self._restorer.generated(tracked, stages, index)
+        generated = self._restorer.generated(self._restorer.cropped(tracked, stages, index), stages)
         return (frame for frame in self._restorer.pasted(generated, stages) if frame.frame.index >= index)
 
 

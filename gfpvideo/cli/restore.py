@@ -45,6 +45,8 @@ def restore(
     device: Annotated[str | None, restore_option("device")] = None,
     devices: Annotated[str | None, restore_option("devices")] = None,
     precision: Annotated[str | None, restore_option("precision")] = None,
+    compiler: Annotated[str | None, restore_option("compiler")] = None,
+    hwaccel: Annotated[str | None, restore_option("hwaccel")] = None,
     batch: Annotated[str | None, restore_option("batch")] = None,
     reuse: Annotated[str | None, restore_option("reuse")] = None,
     detector: Annotated[str | None, restore_option("detector")] = None,

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.errors import UnknownArchitectureError, WeightsError
+from gfpvideo.errors import EngineError, UnknownArchitectureError, WeightsError
 from gfpvideo.generator import manifest
 from gfpvideo.generator.engines import Engine, make_engine
-from gfpvideo.options import EngineName, Precision
+from gfpvideo.options import Compiler, EngineName, Precision
 
 Crops = NDArray[np.float32]
 
@@ -105,6 +105,8 @@ def load_generator(
     precision: Precision = "auto",
     *,
     weights_dir: Path | None = None,
+    together: int = 1,
+    compiler: Compiler = "none",
 ) -> Generator:
     """Load a generator; never downloads.
 
@@ -114,15 +116,19 @@ def load_generator(
         device: ``cpu``, ``cuda``, ``cuda:N``, ``gpu`` (Intel, by OpenVINO) or ``auto``.
         precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``: the fastest that the device computes natively.
         weights_dir: where downloaded weights lie.
+        together: how many crops are usually restored by one call; results do not depend on it, their speed does.
+        compiler: what compiles a network that torch runs: ``inductor``, ``cudagraphs``, ``tensorrt`` or ``none``.
 
     Raises:
         WeightsError: if the model is missing, damaged, or neither a GFP-GAN nor a face restorer that spandrel knows.
-        EngineError: if the engine, device or precision is not to be had here.
+        EngineError: if the engine, device, precision or compiler is not to be had here.
     """
     model = find_model(name_or_path, weights_dir)
     try:
-        made = make_engine(model.path, model.architecture, engine, device, precision)
+        made = make_engine(model.path, model.architecture, engine, device, precision, together, compiler)
     except UnknownArchitectureError:
+        if compiler != "none":
+            raise EngineError(f"--compiler {compiler} is for GFP-GANs; {model.name} is none") from None
         from gfpvideo.generator.engines.spandrel_engine import SpandrelEngine
 
         made = SpandrelEngine(model.path, device, precision)

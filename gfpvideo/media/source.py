@@ -10,6 +10,7 @@ from typing import Any, Self
 import av
 import av.error
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -371,6 +372,29 @@ def open_container(path: Path) -> InputContainer:
         ) from None
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror or error})") from None
+
+
+def open_on_device(path: Path, kind: str) -> InputContainer:
+    """Open a file whose picture a device decodes, or nothing does; decoded pictures come back to host memory.
+
+    No such device was at hand where this was written: that a film comes out the same is not tested.
+
+    Args:
+        path: the file.
+        kind: of device, as FFmpeg names it: ``cuda``, ``vaapi``, ``qsv`` ...
+
+    Raises:
+        InputError: if the file cannot be opened.
+        OptionError: if there is no such device, or it does not decode this film.
+    """
+    if kind not in hwdevices_available():
+        raise OptionError(f"option hwaccel = {kind!r}: this build of PyAV knows {', '.join(hwdevices_available())}")
+    open_container(path).close()
+    try:
+        device = HWAccel(kind, allow_software_fallback=False)
+        return av.open(f"file:{path}", "r", metadata_errors="replace", hwaccel=device)
+    except (av.error.FFmpegError, RuntimeError) as error:
+        raise OptionError(f"{path}: option hwaccel = {kind!r}: cannot decode it here ({error})") from None
 
 
 def main_video(container: InputContainer, path: Path, limits: Limits) -> VideoStream:

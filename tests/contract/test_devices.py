@@ -1,5 +1,7 @@
 """Several devices share the work, and memory that is short."""
 
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import torch
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, OptionError
-from gfpvideo.generator.engines.torch_engine import TorchEngine
+from gfpvideo.generator.engines.torch_engine import TorchEngine, compiled
 from gfpvideo.pipeline import load_networks
 from gfpvideo.threads import side_by_side
 from helpers import facts
+from quick import QUICK
 
 
 def test_two_devices_give_what_one_gives() -> None:
@@ -27,7 +30,7 @@ def test_two_devices_give_what_one_gives() -> None:
 
 @pytest.mark.slow
 def test_a_film_of_two_devices_is_that_of_one(film: Path, tmp_path: Path) -> None:
-    values = {"model": "compact", "preset": "ultrafast", "end": "1"}
+    values = QUICK | {"preset": "ultrafast", "end": "1"}
     for name, more in (("one", {}), ("two", {"devices": "cpu,cpu"})):
         gfpvideo.restore(film, tmp_path / f"{name}.mkv", RestoreOptions.parse(values | more))
     assert facts(tmp_path / "one.mkv", planes=True).planes == facts(tmp_path / "two.mkv", planes=True).planes
@@ -60,6 +63,70 @@ class Tight(torch.nn.Module):
             raise torch.OutOfMemoryError("too many")
         self.seen.append(len(crops))
         return -crops
+
+
+class Scaled(torch.nn.Module):
+    """A small network that remembers the sizes of its batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config: Any = type("Config", (), {"size": 8})()
+        self.layer = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        return self.layer(crops)
+
+
+def test_a_compiled_network_sees_batches_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is filled up, and taken off again: seven crops are two batches of four."""
+    seen: list[tuple[int, ...]] = []
+
+    def compile_(network: torch.nn.Module, **how: Any) -> Any:
+        assert how == {"backend": "inductor", "dynamic": False}
+
+        def run(crops: torch.Tensor) -> torch.Tensor:
+            seen.append(tuple(crops.shape))
+            return network(crops)
+
+        return run
+
+    monkeypatch.setattr("torch.compile", compile_)
+    network: Any = Scaled()
+    plain, engine = TorchEngine(network, "cpu", "fp32"), TorchEngine(network, "cpu", "fp32", "inductor", 4)
+    crops = np.random.default_rng(3).normal(size=(7, 3, 8, 8)).astype(np.float32)
+    assert np.allclose(engine(crops), plain(crops), atol=1e-6)
+    assert seen == [(4, 3, 8, 8)] * 2
+    assert engine.name == "torch cpu fp32 inductor"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_inductor_gives_what_torch_gives(rng: np.random.Generator) -> None:
+    crops = rng.uniform(-1, 1, (3, 3, 256, 256)).astype(np.float32)
+    values = QUICK | {"engine": "torch", "precision": "fp32", "batch": 2}
+    _, plain = load_networks(RestoreOptions.parse(values))
+    _, faster = load_networks(RestoreOptions.parse(values | {"compiler": "inductor"}))
+    assert np.abs(plain(crops) - faster(crops)).max() < 1e-4 * plain(crops).std()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"compiler": "cudagraphs", "engine": "torch", "device": "cpu"}, "--compiler cudagraphs needs a CUDA device"),
+        ({"compiler": "tensorrt", "engine": "torch", "device": "cpu"}, "--compiler tensorrt needs a CUDA device"),
+        ({"compiler": "inductor", "engine": "openvino"}, "--compiler inductor is for --engine torch"),
+    ],
+)
+def test_compilers_that_do_not_fit_are_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(EngineError, match=words):
+        load_networks(RestoreOptions.parse(QUICK | values))
+
+
+def test_tensorrt_is_an_extra() -> None:
+    if find_spec("torch_tensorrt") is not None:
+        pytest.skip("torch_tensorrt is installed")
+    with pytest.raises(EngineError, match=r'pip install "gfpvideo\[tensorrt\]"'):
+        compiled(Scaled(), "tensorrt", torch.device("cuda"))
 
 
 def test_short_memory_halves_the_batch_and_goes_on() -> None:

@@ -61,7 +61,14 @@ def test_openvino_and_torch_agree_in_float32(crops: NDArray[np.float32]) -> None
     assert np.abs(ours - reference).max() < 1e-3
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+def test_sharing_the_processor_otherwise_changes_no_bit(crops: NDArray[np.float32]) -> None:
+    """Whether all threads share a crop or each has its own: the same sums in the same order."""
+    alone, side_by_side = (load_generator("compact", "openvino", "cpu", together=count) for count in (1, 8))
+    assert np.array_equal(alone(crops), side_by_side(crops))
+    assert np.array_equal(alone(crops[:1]), side_by_side(crops[:1]))
+
+
+@pytest.mark.parametrize("engine", ["openvino", pytest.param("torch", marks=pytest.mark.slow)])
 def test_bfloat16_is_close_to_float32(engine: EngineName, crops: NDArray[np.float32]) -> None:
     exact = load_generator("compact", engine, "cpu", "fp32")(crops[:2])
     try:

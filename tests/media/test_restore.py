@@ -15,9 +15,11 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.color import component_slices
 from gfpvideo.errors import CorruptMediaError, InputError, OptionError, OutputError, UnsupportedMediaError
+from gfpvideo.generator.engines import cuda_present
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.pipeline import Progress
 from helpers import facts, smooth_picture, write_film
+from quick import QUICK
 
 LOSSLESS = RestoreOptions(codec="ffv1")
 
@@ -166,7 +168,7 @@ def test_a_missing_preset_of_the_container_is_replaced_by_matroska(tmp_path: Pat
 
 def test_streams_that_do_not_fit_are_named(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "restored.mp4"
-    report = gfpvideo.restore(tape, target)
+    report = gfpvideo.restore(tape, target, RestoreOptions(**QUICK))
     assert report.exit_code == 1
     assert any("subtitle 2 (srt, eng) cannot be held by .mp4" in warning for warning in report.warnings)
     assert [kind for kind, _, _ in facts(target).payloads] == ["audio"]
@@ -202,7 +204,7 @@ def test_a_truncated_matroska_film_is_told_by_its_header(tape: Path, tmp_path: P
     """Matroska counts no frames; a subtitle that lasts to the end must not hide that the pictures stop early."""
     data = tape.read_bytes()
     source = _write_bytes(tmp_path / "cut.mkv", data[: len(data) * 6 // 10])
-    report = gfpvideo.restore(source, tmp_path / "restored.mkv")
+    report = gfpvideo.restore(source, tmp_path / "restored.mkv", RestoreOptions(**QUICK))
     assert report.exit_code == 1
     assert any("cut off" in warning and "seconds" in warning for warning in report.warnings)
     assert 40 < report.frames < 80
@@ -285,7 +287,7 @@ def test_frames_do_not_wait_for_the_garbage_collector(film: Path, tmp_path: Path
     gc.collect()
     gc.disable()
     try:
-        gfpvideo.restore(film, tmp_path / "restored.mkv", on_frame=note)
+        gfpvideo.restore(film, tmp_path / "restored.mkv", RestoreOptions(**QUICK), on_frame=note)
     finally:
         gc.enable()
     assert 0 < left < 45
@@ -304,6 +306,16 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
         gfpvideo.restore(film, tmp_path / "a.xyz")
 
 
+@pytest.mark.parametrize("kind", ["cuda", "abacus"])
+def test_devices_that_do_not_decode_here_are_refused(kind: str, film: Path, tmp_path: Path) -> None:
+    """Rather than decoding without them: who asks for a device wants to know that it is not used."""
+    if kind == "cuda" and cuda_present():
+        pytest.skip("there is one here")
+    with pytest.raises(OptionError, match=f"option hwaccel = '{kind}': "):
+        gfpvideo.restore(film, tmp_path / "restored.mkv", RestoreOptions(hwaccel=kind))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -316,7 +328,7 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
 )
 def test_wrong_encoder_options_leave_no_file(values: dict[str, Any], words: str, film: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=words):
-        gfpvideo.restore(film, tmp_path / "target.mkv", RestoreOptions(**values))
+        gfpvideo.restore(film, tmp_path / "target.mkv", RestoreOptions(**QUICK | values))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -326,7 +338,7 @@ def test_a_failing_stage_leaves_no_file(film: Path, tmp_path: Path) -> None:
             raise RuntimeError("the caller gave up")
 
     with pytest.raises(RuntimeError, match="gave up"):
-        gfpvideo.restore(film, tmp_path / "target.mkv", on_frame=fail)
+        gfpvideo.restore(film, tmp_path / "target.mkv", RestoreOptions(**QUICK), on_frame=fail)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -338,10 +350,10 @@ def test_a_full_or_read_only_disk_leaves_no_file(film: Path, tmp_path: Path) -> 
         pytest.skip("this sandbox cannot mount")
     try:
         with pytest.raises(OutputError, match="disk is full"):
-            gfpvideo.restore(film, disk / "restored.mkv", RestoreOptions(codec="ffv1", disk_check=False))
+            gfpvideo.restore(film, disk / "restored.mkv", RestoreOptions(codec="ffv1", disk_check=False, **QUICK))
         assert list(disk.iterdir()) == []
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(OutputError, match="cannot be written"):
-            gfpvideo.restore(film, disk / "restored.mkv")
+            gfpvideo.restore(film, disk / "restored.mkv", RestoreOptions(**QUICK))
     finally:
         subprocess.run(["umount", str(disk)], check=True)

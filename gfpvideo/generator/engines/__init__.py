@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import EngineError, WeightsError
-from gfpvideo.options import EngineName, Precision
+from gfpvideo.options import Compiler, EngineName, Precision
 
 if TYPE_CHECKING:
     from gfpvideo.generator.gfpgan import Gfpgan, Variant
@@ -27,13 +27,19 @@ class Engine(Protocol):
 
 
 def make_engine(
-    model: Path, architecture: str, engine: EngineName = "auto", device: str = "auto", precision: Precision = "auto"
+    model: Path,
+    architecture: str,
+    engine: EngineName = "auto",
+    device: str = "auto",
+    precision: Precision = "auto",
+    together: int = 1,
+    compiler: Compiler = "none",
 ) -> Engine:
-    """Compile the network of a model file.
+    """Compile the network of a model file; for the arguments see :func:`gfpvideo.generator.load_generator`.
 
     Raises:
         WeightsError: if the file is not a model that gfpvideo runs.
-        EngineError: if the engine, device or precision is not to be had here.
+        EngineError: if the engine, device, precision or compiler is not to be had here.
     """
     if architecture and not architecture.startswith("gfpgan_"):
         raise WeightsError(f"{model}: the architecture {architecture!r} is not one that gfpvideo runs")
@@ -42,12 +48,14 @@ def make_engine(
     if engine == "torch":
         from gfpvideo.generator.engines.torch_engine import TorchEngine
 
-        return TorchEngine(load_network(model, architecture), device, precision)
+        return TorchEngine(load_network(model, architecture), device, precision, compiler, together)
+    if compiler != "none":
+        raise EngineError(f"--compiler {compiler} is for --engine torch; openvino compiles by itself")
     if device.startswith("cuda"):
         raise EngineError("openvino cannot use CUDA; give --engine torch")
     from gfpvideo.generator.engines.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(model, architecture, device, precision)
+    return OpenVinoEngine(model, architecture, device, precision, together)
 
 
 def cuda_present() -> bool:
