@@ -37,11 +37,23 @@ def no_weights_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    """Every test must end the threads that it started."""
+def nothing_left(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test must end the threads and processes that it started, and remove its temporary files."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    before = _children()
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name == "gfpvideo-stage"]
-    assert not left
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("gfpvideo")] == []
+    assert _children() <= before
+    assert [item.name for item in folder.iterdir() if not item.name.startswith("torch")] == []  # torch keeps a cache
+
+
+def _children() -> set[str]:
+    """Programs that this process has started and that still run, where the system tells."""
+    lists = Path("/proc/self/task").glob("*/children")
+    found = {number for children in lists for number in children.read_text().split()}
+    return {number for number in found if b"resource_tracker" not in Path(f"/proc/{number}/cmdline").read_bytes()}
 
 
 @pytest.fixture

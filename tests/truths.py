@@ -16,6 +16,8 @@ from typing import Any
 from helpers import FilmFacts, facts
 
 TABLE = Path(__file__).parent / "media" / "truths.toml"
+LONG = "androidx/long_1080p_lowbitrate.mp4"
+"""10,883 frames: restored once, by test_memory.py."""
 
 
 @dataclass(frozen=True)

@@ -55,17 +55,19 @@ def detect(
 
 
 class _Look:
-    """Finds the faces of a frame, or recalls them."""
+    """Finds the faces of a frame, or recalls them; a picture that equals the one before is not searched again."""
 
     def __init__(self, detector: Detector, known: Mapping[int, Found]) -> None:
         self._detector = detector
         self.known = known
+        self._seen: tuple[Picture, list[Detection]] | None = None
 
     def __call__(self, frame: Frame, *, cut: bool = False) -> DetectedFrame:
         if frame.index in self.known:
             return DetectedFrame(frame, cut, self.known[frame.index])
-        found = detect_upright(self._detector, frame.thumbnail)
-        return DetectedFrame(frame, cut, tuple(face.scaled(frame.thumbnail_scale) for face in found))
+        if self._seen is None or not np.array_equal(self._seen[0], frame.thumbnail):
+            self._seen = frame.thumbnail, detect_upright(self._detector, frame.thumbnail)
+        return DetectedFrame(frame, cut, tuple(face.scaled(frame.thumbnail_scale) for face in self._seen[1]))
 
 
 def _between(

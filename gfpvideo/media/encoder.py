@@ -22,6 +22,8 @@ JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p
 """Old names of full-range formats, and the plain ones with the same samples."""
 
 
+_X264_THREADS = 6
+"""Enough for the generator not to wait; each holds a few frames."""
 _AVX_512 = 13
 """Number of AVX-512 (foundation) in OpenCV's CpuFeatures, which its Python package does not name."""
 _WHOLE_CHROMA = re.compile(r"26[45]|hevc")
@@ -66,6 +68,15 @@ def repeatable(codec: str, chosen: dict[str, str]) -> dict[str, str]:
     if codec != "libx264" or "asm=" in chosen.get("x264-params", "") or not cv2.checkHardwareSupport(_AVX_512):
         return {}
     return {"x264-params": "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"}
+
+
+def threads_of(codec: str) -> int:
+    """Threads that an encoder gets; 0 lets it count the processor's cores.
+
+    x264 gives other bytes for another number of threads, so that number must not depend on the machine's load or on how
+    many cores a process may use. x265, SVT-AV1, VP9 and FFV1 give the same bytes for any number.
+    """
+    return _X264_THREADS if codec == "libx264" else 0
 
 
 def has_encoder(name: str) -> bool:

@@ -25,7 +25,7 @@ from gfpvideo.errors import CorruptMediaError, OptionError, OutputError
 from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
-from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
+from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate, threads_of
 from gfpvideo.media.enlarge import Enlarge, enlarged
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
@@ -109,6 +109,7 @@ class SegmentEncoder:
         context.color_range, context.colorspace = first.color_range, first.colorspace
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.thread_type = "AUTO"
+        context.thread_count = threads_of(settings.codec)
         video.time_base = _PLACE_BASE
         try:
             with ffmpeg_log() as log:

@@ -3,7 +3,9 @@
 import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,6 +82,7 @@ class VideoSource:
         self._thumbnail_side = thumbnail_side
         self._span, self._count_all, self._filters = span or Span(), count_all, filters
         self._packets = self._pictures = 0
+        self._latest: int | None = None
         self._end = self._video_end = Fraction(0)
         self._corrupt = 0
         self.container = container or open_container(path)
@@ -216,7 +219,7 @@ class VideoSource:
                 if not self._pictures and self._packets >= _HOPELESS:
                     return
         if self._packets:
-            yield from self._decode_packet(None)
+            yield from self._rest()
 
     def _beginning(self) -> Fraction:
         """Time of the film's first frame, as far as the container tells before one is decoded."""
@@ -229,11 +232,23 @@ class VideoSource:
         try:
             for picture in self.stream.decode(packet):
                 self._pictures += 1
+                self._latest = picture.pts
                 yield picture
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
             self._corrupt += 1
+
+    def _rest(self) -> Iterator[VideoFrame]:
+        """Pictures that the decoder still holds when the packets have ended.
+
+        If one of them is damaged, PyAV gives none of them out (its decoder works on several at a time): they are
+        decoded once more, one after the other.
+        """
+        damaged = self._corrupt
+        yield from self._decode_packet(None)
+        if self._corrupt > damaged and self._latest is not None and self.path.is_file():
+            yield from pictures_after(self.path, self._latest, self._limits)
 
     def _look_at(self, first: VideoFrame) -> None:
         """Note what holds for the whole film."""
@@ -288,6 +303,18 @@ class VideoSource:
             hours, minutes, seconds = tagged.groups()
             return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds) - self._video_end
         return Fraction(self.container.duration or 0, 1_000_000) - self._end
+
+
+def pictures_after(path: Path, ticks: int, limits: Limits) -> Iterator[VideoFrame]:
+    """Pictures of a film that are shown later than ``ticks``, as far as they can be decoded, each by itself."""
+    with open_container(path) as container:
+        stream = main_video(container, path, limits)
+        stream.codec_context.thread_type = "SLICE"
+        with suppress(av.error.FFmpegError):
+            container.seek(ticks, stream=stream)
+        for packet in chain((packet for packet in _readable(container) if packet.stream is stream), [None]):
+            with suppress(av.error.FFmpegError):
+                yield from (picture for picture in stream.decode(packet) if (picture.pts or 0) > ticks)
 
 
 def thumbnail_of_picture(

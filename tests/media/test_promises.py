@@ -1,7 +1,7 @@
 """Every real clip through a whole restoration: what docs/promises.md promises, clip by clip, after FFmpeg's FATE."""
 
-import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -17,15 +17,13 @@ from gfpvideo import RestoreOptions
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.media.assemble import default_target
 from helpers import FilmFacts, facts, write_film
-from quick import QUICK
-from truths import Truth, others, read_truths, times
+from quick import QUICK, QUICK_ARGUMENTS
+from truths import LONG, Truth, others, read_truths, times
 
 PLUMBING: dict[str, Any] = {"preset": "ultrafast", "detect_size": 128, "min_score": 0.99}
 """Hardly any face is found at this size: the generator is not what is tested here."""
 
 TRUTHS = read_truths()
-LONG = "androidx/long_1080p_lowbitrate.mp4"
-"""Held to its truths by test_memory.py: 10,883 frames once are enough."""
 NO_TIMES_OF_THEIR_OWN = {"sample-with-large-length.avi", "sample_with_fake_auxiliary_tracks.mp4"}
 _UNSAID = (0, 1)
 """Limited range said and left unsaid: x264 does not say it where nothing else is tagged, and players take it so."""
@@ -100,14 +98,34 @@ def _side_data(picture: Any, name: str) -> bytes | None:
 
 def test_the_same_options_give_the_same_bytes(film: Path, tmp_path: Path) -> None:
     """Whatever the number of crops that go through the generator at once."""
-    digests = set()
+    payloads = set()
     for batch in (1, 3, 8):
         target = tmp_path / f"{batch}.mkv"
         gfpvideo.restore(film, target, RestoreOptions.parse(QUICK | {"batch": batch, "end": "1.5"}))
-        with av.open(str(target)) as container:
-            payload = b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size)
-        digests.add(hashlib.sha256(payload).hexdigest())
-    assert len(digests) == 1
+        payloads.add(payload(target))
+    assert len(payloads) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("taskset") is None, reason="taskset binds a process to some of the cores")
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "ffv1", "libsvtav1", "libvpx-vp9"])
+def test_the_number_of_cores_changes_no_byte(codec: str, film: Path, tmp_path: Path) -> None:
+    """Encoders count the cores that they may use, and some give other bytes for another number of threads."""
+    payloads = set()
+    cores = sorted(os.sched_getaffinity(0))
+    for number in {1, len(cores)}:
+        target = tmp_path / f"{number}.mkv"
+        command = [sys.executable, "-m", "gfpvideo", "restore", str(film), "-o", str(target), "--codec", codec]
+        bound = ["taskset", "-c", ",".join(map(str, cores[:number]))]
+        subprocess.run([*bound, *command, "--end", "1", "-q", *QUICK_ARGUMENTS], check=True)
+        payloads.add(payload(target))
+    assert len(payloads) == 1
+
+
+def payload(film: Path) -> bytes:
+    """All bytes of a film's picture."""
+    with av.open(str(film)) as container:
+        return b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size)
 
 
 def test_limits_refuse_and_options_raise_them(tape: Path, tmp_path: Path) -> None:
@@ -154,6 +172,5 @@ def test_the_encoder_does_not_read_memory_that_nobody_wrote(film: Path, tmp_path
         subprocess.run(
             [sys.executable, "-c", code, str(film), str(target), QUICK["model"]], env=environment, check=True
         )
-        with av.open(str(target)) as container:
-            payloads.add(b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size))
+        payloads.add(payload(target))
     assert len(payloads) == 1

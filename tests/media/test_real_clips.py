@@ -97,7 +97,7 @@ def test_samples_outside_the_faces_are_the_decoders(name: str, media: Path, tmp_
 @pytest.mark.parametrize(
     ("name", "frames", "words"),
     [
-        ("androidx/sample_with_invalid_nalu.mp4", 26, "damaged packets"),
+        ("androidx/sample_with_invalid_nalu.mp4", 29, "damaged packets"),
         ("dmlc/corrupted.mp4", 49, "damaged packets"),
     ],
 )

@@ -54,6 +54,19 @@ def searched(
     return found, detector.asked
 
 
+def test_doubled_frames_are_searched_once() -> None:
+    """Held animation and telecine repeat pictures: what was found in the first is in the others, a cut or not."""
+    once = frames(4)
+    doubled = [
+        (replace(frame, index=2 * index + copy), cut) for index, (frame, cut) in enumerate(once) for copy in (0, 1)
+    ]
+    detector = Scripted([1.0, 30.0, 60.0, 90.0])
+    found = list(detect(iter(doubled), detector, 1))
+    assert detector.asked == [0, 1, 2, 3]
+    places = [item.detections[0].box[0] for item in found]
+    assert places == [1, 1, 30, 30, 60, 60, 90, 90]
+
+
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_even_movement_is_interpolated_exactly(every: int) -> None:
     places = [float(index) for index in range(13)]
