@@ -33,7 +33,9 @@ _MAX_TIMESCALE = 100_000_000
 """Finest movie time scale that is asked for; players read it as a 32-bit number."""
 _Addressed = tuple[Stream, Packet]
 """A packet and the stream that it goes to."""
-_CONTAINER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "software"}
+_CONTAINER_TAGS = {
+    "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "software", "alpha_mode",
+}  # fmt: skip
 """Tags that describe the old file, not the film."""
 
 

@@ -51,6 +51,8 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
     warnings = []
     if JPEG_RANGE.get(first.format.name, first.format.name) != JPEG_RANGE.get(pix_fmt, pix_fmt):
         warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
+    if has_alpha(first.format) and not has_alpha(VideoFormat(pix_fmt, 64, 64)):
+        warnings.append(f"{codec.name} holds no transparency: left out; --codec ffv1 keeps it")
     chosen = _codec_options(codec, options)
     hdr, lost = hdr_options(codec.name, first)
     for name, value in (*hdr.items(), *repeatable(codec.name, chosen).items()):
@@ -131,9 +133,23 @@ def _pixel_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> s
 
 
 def closest_format(offered: Sequence[str], wanted: str) -> str | None:
-    """The smallest of the ``offered`` pixel formats that holds all bits and chroma of the ``wanted`` one."""
-    holding = [(sum(_capacity(name)), name) for name in offered if _holds(_capacity(name), _capacity(wanted))]
-    return min(holding)[1] if holding else None
+    """The smallest of the ``offered`` pixel formats that holds all bits and chroma of the ``wanted`` one.
+
+    Transparency too, if one of them does; then one of the same family.
+    """
+    holding = [name for name in offered if _holds(_capacity(name), _capacity(wanted))]
+    alpha = has_alpha(VideoFormat(wanted, 64, 64))
+
+    def rank(name: str) -> tuple[bool, int, bool, str]:
+        other = has_alpha(VideoFormat(name, 64, 64)) != alpha
+        return other, sum(_capacity(name)), not name.startswith(wanted[:3]), name
+
+    return min(holding, key=rank) if holding else None
+
+
+def has_alpha(video_format: VideoFormat) -> bool:
+    """Whether a pixel format holds transparency."""
+    return any(part.is_alpha for part in video_format.components)
 
 
 def _fits(codec: str, name: str, size: tuple[int, int]) -> bool:

@@ -254,6 +254,8 @@ class VideoSource:
         """Note what holds for the whole film."""
         self._shape = _shape(first)
         check_size(first.width, first.height, self.path, self._limits)
+        if self.stream.metadata.get("alpha_mode") == "1":
+            self.warnings.append("the picture's transparency is stored beside it (WebM), which is not read: left out")
         self.display_matrix = display_matrix(first)
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
 

@@ -306,6 +306,43 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
         gfpvideo.restore(film, tmp_path / "a.xyz")
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "kept", "words"),
+    [
+        ("yuva420p", "ffv1", "yuva420p", ""),
+        ("yuva420p", "libx264", "yuv420p", "libx264 holds no transparency: left out; --codec ffv1 keeps it"),
+        ("argb", "ffv1", "bgra", "samples are converted to bgra"),
+    ],
+)
+def test_transparency_is_kept_or_named(pix_fmt: str, codec: str, kept: str, words: str, tmp_path: Path) -> None:
+    source = write_film(
+        tmp_path / "film.mov" if pix_fmt == "argb" else tmp_path / "film.mkv",
+        pictures(4), codec="qtrle" if pix_fmt == "argb" else "ffv1", pix_fmt=pix_fmt,
+    )  # fmt: skip
+    target = tmp_path / "restored.mkv"
+    report = gfpvideo.restore(source, target, RestoreOptions(codec=codec, **QUICK))
+    assert facts(target).first.format.name == kept
+    assert any(words in warning for warning in report.warnings) or not words
+    if codec == "ffv1":
+        pairs = zip(_rgba(source), _rgba(target), strict=True)
+        assert all(np.array_equal(before, after) for before, after in pairs)
+
+
+def _rgba(film: Path) -> list[np.ndarray]:
+    with av.open(str(film)) as container:
+        return [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+
+
+def test_transparency_beside_the_picture_is_named(tmp_path: Path) -> None:
+    """WebM keeps it in a second stream of VP9 in each block, which FFmpeg's own decoder passes over."""
+    source = write_film(tmp_path / "film.webm", pictures(4), codec="libvpx-vp9", pix_fmt="yuva420p")
+    target = tmp_path / "restored.mkv"
+    report = gfpvideo.restore(source, target, RestoreOptions(**QUICK))
+    assert any("transparency" in warning and "left out" in warning for warning in report.warnings)
+    with av.open(str(target)) as container:
+        assert "alpha_mode" not in {key.lower() for key in container.streams.video[0].metadata}
+
+
 @pytest.mark.parametrize("kind", ["cuda", "abacus"])
 def test_devices_that_do_not_decode_here_are_refused(kind: str, film: Path, tmp_path: Path) -> None:
     """Rather than decoding without them: who asks for a device wants to know that it is not used."""
