@@ -94,8 +94,9 @@ def draw(target: Path, by_length: list[float], by_faces: list[float], by_size: l
     size.plot(pixels, each(without), "o-", label="no face: decoding, searching, encoding")
     difference = [one - none for one, none in zip(with_face, without, strict=True)]
     size.plot(pixels, each(difference), "o-", label="difference")
-    size.set(xlabel="megapixels of a frame", ylabel="ms a frame", title=f"{FRAMES} frames, the same face", ylim=0)
-    size.legend()
+    size.set(xlabel="megapixels of a frame", ylabel="ms a frame", title=f"{FRAMES} frames, the same face")
+    size.set_ylim(0, 1.5 * max(each(with_face)))  # room for the legend
+    size.legend(loc="upper left")
     figure.savefig(target, dpi=90)
 
 
