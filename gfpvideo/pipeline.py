@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -25,7 +25,7 @@ from gfpvideo.faces.detector import Detector, make_detector
 from gfpvideo.faces.recorded import recorded
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
-from gfpvideo.frames import CroppedFrame, Frame, Report, RestoredFrame, TrackedFrame
+from gfpvideo.frames import CroppedFrame, DetectedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator import Generator, ModelFile, load_generator
 from gfpvideo.generator.batches import BLOCK, generate
 from gfpvideo.generator.engines.several import SeveralEngines
@@ -51,6 +51,7 @@ _FADE = 6
 """Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 TELECINE = ("fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate")
 """Filters that undo telecine; what is still combed then gets its own deinterlacing."""
+_NO_THUMBNAIL = np.empty((0, 0, 3), np.uint8)
 _QUEUE = 4
 """Frames that wait between two threads."""
 _FILMS_ALONE = (
@@ -174,7 +175,7 @@ class Restorer:
             return recorded(frames, self.options.tracks, self.options.detector)
         every = self.options.detect_every
         found = detect(frames, self.detector, every) if memory is None else memory.detect(frames, self.detector, every)
-        return track(stages.timed("detect", found), tracker)
+        return track(map(_searched, stages.timed("detect", found)), tracker)
 
     def choose_like_reference(self, frames: Iterator[Frame], tracker: Tracker) -> None:
         """Choose the tracks that look like the person of ``--reference``; takes a pass over all frames.
@@ -256,6 +257,11 @@ class Restorer:
         if options.steady:
             generated = stages.timed("steady", steady(generated, options.steady, options.grain))
         return stages.timed("composite", composite(generated, strength=options.strength, color=options.color))
+
+
+def _searched(detected: DetectedFrame) -> DetectedFrame:
+    """The same frame without its thumbnail, which nothing needs any more: dozens of frames wait further on."""
+    return replace(detected, frame=replace(detected.frame, thumbnail=_NO_THUMBNAIL))
 
 
 def lookback(options: RestoreOptions) -> int:

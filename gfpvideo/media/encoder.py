@@ -22,7 +22,7 @@ JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p
 """Old names of full-range formats, and the plain ones with the same samples."""
 
 
-_X264_THREADS = 6
+_X264_THREADS = 4
 """Enough for the generator not to wait; each holds a few frames."""
 _AVX_512 = 13
 """Number of AVX-512 (foundation) in OpenCV's CpuFeatures, which its Python package does not name."""
