@@ -95,7 +95,7 @@ def bench(film: Path | None, options: RestoreOptions, frames: int, runs: int) ->
     """
     model = find_model(options.model, options.weights_dir)
     found = Bench(_processor(), os.cpu_count() or 1, model.name, gflop_of(model))
-    for precision in ("fp32", "bf16"):
+    for precision in ("fp32", "bf16") if computes_bf16() else ("fp32",):
         found.peaks[precision] = gemm_peak(precision)
     for engine in ("openvino", "torch"):
         for precision in get_args(Precision)[1:]:
@@ -117,6 +117,13 @@ def gflop_of(model: ModelFile) -> float:
     return counter.get_total_flops() / 1e9
 
 
+def computes_bf16() -> bool:
+    """Whether the processor has instructions for bfloat16; where torch makes do without, a product takes minutes."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def gemm_peak(precision: str) -> float:
     """GFLOP/s of a product of two large matrices on the CPU, best of several."""
     import torch
@@ -130,6 +137,9 @@ def gemm_peak(precision: str) -> float:
 def _measure_generator(
     found: Bench, engine: EngineName, precision: Precision, options: RestoreOptions, runs: int
 ) -> None:
+    if (engine, precision) == ("torch", "bf16") and not cuda_present() and not computes_bf16():
+        found.missing.append("torch bf16: this processor does not compute it")
+        return
     random = np.random.default_rng(0)
     for batch in _BATCHES:
         try:
