@@ -9,7 +9,7 @@ refusal) were written by hand: they say what gfpvideo must answer, and are kept 
 import sys
 import tomllib
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def read_truths() -> dict[str, Truth]:
 
 def times(found: FilmFacts) -> str:
     """Intervals between frames, runs of equal ones counted."""
-    steps = [after - before for before, after in zip(found.pts, found.pts[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(found.pts)]
     return " ".join(f"{step}*{len(list(run))}" for step, run in groupby(steps))
 
 
