@@ -21,7 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import gfpvideo
 from gfpvideo.frames import Rect
-from gfpvideo.pipeline import Progress
+from gfpvideo.restoration.run import Progress
 
 CLIP = "androidx/sample.mp4"
 LINES = 360

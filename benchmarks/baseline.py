@@ -103,7 +103,7 @@ def random_weights(folder: Path) -> Path:
     """A file of the published 512 network with random weights."""
     import torch
 
-    from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+    from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 
     torch.manual_seed(0)
     path = folder / "random.pth"
@@ -113,7 +113,7 @@ def random_weights(folder: Path) -> Path:
 
 def landmarks_of(clip: Path) -> np.ndarray:
     """(5, 2) landmarks of the face in the first frame."""
-    from gfpvideo.faces.centerface import CenterFace
+    from gfpvideo.faces.detectors.centerface import CenterFace
 
     with av.open(str(clip)) as container:
         picture = next(container.decode(video=0)).to_ndarray(format="bgr24")

@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gfpvideo.faces.centerface import CenterFace
-from gfpvideo.faces.detector import thumbnail_of
+from gfpvideo.faces.detectors.centerface import CenterFace
+from gfpvideo.faces.detectors.detector import thumbnail_of
 
 SIDES = (480, 640, 960, 1280)
 FACES = (20, 30, 40, 60, 90, 140)

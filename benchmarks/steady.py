@@ -23,7 +23,7 @@ from aged_webcam import Picture, aged, read, write
 
 import gfpvideo
 from gfpvideo.evaluate.stability import stability
-from gfpvideo.faces.detector import make_detector
+from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.frames import Face
 
 ROOT = Path(__file__).parent.parent

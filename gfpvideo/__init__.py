@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.frames import Report
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
 
 if TYPE_CHECKING:
-    from gfpvideo.generator import load_generator
-    from gfpvideo.pipeline import restore
+    from gfpvideo.generator.generator import load_generator
+    from gfpvideo.restoration.run import restore
 
 __all__ = ["GfpvideoError", "Report", "RestoreOptions", "__version__", "load_generator", "restore"]
 
@@ -17,11 +17,11 @@ __all__ = ["GfpvideoError", "Report", "RestoreOptions", "__version__", "load_gen
 def __getattr__(name: str) -> Any:
     """Import the heavy half of the API when it is first used: `gfpvideo --help` must not wait for it."""
     if name == "restore":
-        from gfpvideo.pipeline import restore
+        from gfpvideo.restoration.run import restore
 
         return restore
     if name == "load_generator":
-        from gfpvideo.generator import load_generator
+        from gfpvideo.generator.generator import load_generator
 
         return load_generator
     raise AttributeError(f"module 'gfpvideo' has no attribute {name!r}")

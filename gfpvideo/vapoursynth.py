@@ -21,15 +21,15 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from gfpvideo.color import component_slices
 from gfpvideo.errors import GfpvideoError, UnsupportedMediaError
-from gfpvideo.faces.recorded import recorded_faces
 from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.tracks_file import recorded_faces
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.media.arrays import Layout, frame_of_arrays
-from gfpvideo.options import RestoreOptions
-from gfpvideo.pipeline import Restorer, film_tracker, lookahead, lookback
-from gfpvideo.stages import Stages
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.pixels.color import component_slices
+from gfpvideo.restoration.run import Restorer, film_tracker, lookahead, lookback
+from gfpvideo.stages.run import Stages
 
 _KEPT = 32
 """Restored frames that are kept for requests that come out of order."""

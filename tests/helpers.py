@@ -12,8 +12,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import FloatImage
 from gfpvideo.frames import Frame, Samples
+from gfpvideo.pixels.color import FloatImage
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 

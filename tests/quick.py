@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="gfpvideo-tests-")
 

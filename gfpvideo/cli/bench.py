@@ -9,10 +9,10 @@ import typer
 
 from gfpvideo.cli.common import WeightsDir, command, restore_option
 from gfpvideo.media.atomic import write_error
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 if TYPE_CHECKING:
-    from gfpvideo.bench import Bench, FilmCost
+    from gfpvideo.look.bench import Bench, FilmCost
 
 
 @command
@@ -26,7 +26,7 @@ def bench(
     report: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, as JSON.")] = None,
 ) -> int:
     """Measure what this machine can do: the generator on every engine, and a film from end to end."""
-    from gfpvideo.bench import bench as measure
+    from gfpvideo.look.bench import bench as measure
 
     values = {"model": model, "weights_dir": weights_dir, "device": device}
     options = RestoreOptions.parse({name: value for name, value in values.items() if value is not None})

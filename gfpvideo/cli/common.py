@@ -14,7 +14,7 @@ import typer
 
 from gfpvideo.errors import ClosedError, GfpvideoError, OptionError
 from gfpvideo.media.atomic import write_error
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it."""
@@ -131,7 +131,7 @@ def with_pipeline(pipeline: str | None, given: dict[str, Any]) -> dict[str, Any]
     """
     values: dict[str, Any] = {}
     if pipeline is not None:
-        from gfpvideo.presets import load_preset
+        from gfpvideo.options.pipelines import load_preset
 
         values = load_preset(pipeline).values
     return {**values, **{name: value for name, value in given.items() if value is not None}}

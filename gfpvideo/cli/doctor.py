@@ -44,7 +44,7 @@ def _package(name: str) -> str:
 
 
 def _devices() -> list[str]:
-    from gfpvideo.generator.engines import devices
+    from gfpvideo.generator.engines.choose import devices
 
     return devices()
 
@@ -56,7 +56,7 @@ def _encoders() -> list[str]:
 
 
 def _weights(folder: Path | None) -> list[str]:
-    from gfpvideo.generator.manifest import manifest, weights_folder
+    from gfpvideo.networks.weights import manifest, weights_folder
 
     root = weights_folder(folder)
     there = [known.name for known in manifest().values() if known.path(root).is_file()]
@@ -64,7 +64,7 @@ def _weights(folder: Path | None) -> list[str]:
 
 
 def _disk() -> list[str]:
-    from gfpvideo.generator.engines.openvino_engine import cache_folder
+    from gfpvideo.generator.engines.openvino import cache_folder
 
     free = shutil.disk_usage(Path()).free
     return [f"here: {free / 1e9:.1f} GB free", f"cache of compiled models: {cache_folder()}"]

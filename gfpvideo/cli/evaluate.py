@@ -36,7 +36,7 @@ def evaluate_compare(
     need_packages("evaluate", "torchmetrics")
     from gfpvideo.evaluate import pairs
     from gfpvideo.evaluate.compare import compare
-    from gfpvideo.faces.detector import make_detector
+    from gfpvideo.faces.detectors.load import make_detector
 
     if faces:
         found = pairs.faces(restored, clean, make_detector("centerface", 0.5))
@@ -68,8 +68,8 @@ def evaluate_benchmark(
     """Degrade clean faces as the paper does, restore them, and measure both."""
     need_packages("evaluate", "torchmetrics")
     from gfpvideo.evaluate.compare import benchmark
-    from gfpvideo.generator import load_generator
-    from gfpvideo.options import RestoreOptions
+    from gfpvideo.generator.generator import load_generator
+    from gfpvideo.options.restore import RestoreOptions
 
     if (first is None) != (last is None):
         raise OptionError("options first and last: give both, or neither")
@@ -109,7 +109,7 @@ def evaluate_stability(
     from gfpvideo.evaluate.report import write_text
     from gfpvideo.evaluate.stability import stability
     from gfpvideo.evaluate.stability_report import write_plot
-    from gfpvideo.faces.detector import make_detector
+    from gfpvideo.faces.detectors.load import make_detector
 
     result = stability(restored, make_detector("centerface", 0.25), source=source, reference=reference)
     typer.echo(result.table())

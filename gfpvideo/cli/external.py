@@ -10,7 +10,7 @@ import typer
 
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 Run = Callable[[Path, Path | None, RestoreOptions], Report]
 

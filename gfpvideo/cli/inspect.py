@@ -8,7 +8,7 @@ import typer
 from tqdm import tqdm
 
 from gfpvideo.cli.common import WeightsDir, command, restore_option
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 
 @command
@@ -34,7 +34,7 @@ def inspect(
     names = RestoreOptions.model_fields.keys() - {"tracks"}
     given = {name: value for name, value in locals().items() if name in names and value is not None}
     options = RestoreOptions.parse(given)
-    from gfpvideo.inspection import inspect as inspect_film
+    from gfpvideo.look.inspect import inspect as inspect_film
 
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 

@@ -18,7 +18,7 @@ def list_jobs(
     folder: Annotated[Path, typer.Argument(help="Folder to look in.")] = Path(),
 ) -> int:
     """List the interrupted restorations of a folder: target, frames that are done, size."""
-    from gfpvideo.jobs.journal import SUFFIX, in_use, is_work_folder, read_records
+    from gfpvideo.restoration.jobs.journal import SUFFIX, in_use, is_work_folder, read_records
 
     for work in sorted(folder.glob(f"*{SUFFIX}")):
         if not is_work_folder(work):
@@ -36,7 +36,7 @@ def clean_jobs(
     folders: Annotated[list[Path], typer.Argument(help="Work folders to remove (`TARGET.gfpvideo`).")],
 ) -> int:
     """Remove interrupted restorations for good."""
-    from gfpvideo.jobs.journal import in_use, is_work_folder
+    from gfpvideo.restoration.jobs.journal import in_use, is_work_folder
 
     for work in folders:
         if not is_work_folder(work):

@@ -9,7 +9,7 @@ import typer
 from gfpvideo.cli.common import Pipeline, WeightsDir, command, restore_option, terminable, with_pipeline
 from gfpvideo.cli.piped import PIPE
 from gfpvideo.errors import OptionError
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 
 @command
@@ -44,7 +44,7 @@ def pipe(
         raise OptionError("standard output is a terminal; pipe the pictures somewhere, as into: x265 --y4m -")
     if source == PIPE and sys.stdin.isatty():
         raise OptionError("standard input is a terminal; pipe YUV4MPEG2 in, or give a film")
-    from gfpvideo.piping import pipe as run
+    from gfpvideo.restoration.pipe import pipe as run
 
     with terminable():
         report = run(None if source == PIPE else source, options)

@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(help="A name that `gfpvideo pipelines list`
 @command
 def pipelines_list() -> int:
     """List the presets that ship with gfpvideo."""
-    from gfpvideo.presets import load_preset, preset_names
+    from gfpvideo.options.pipelines import load_preset, preset_names
 
     for name in preset_names():
         typer.echo(f"{name:<20}{load_preset(name).description}")
@@ -27,7 +27,7 @@ def pipelines_list() -> int:
 @command
 def pipelines_show(name: Name) -> int:
     """Print a preset; save it to a .toml file, change it, and give that to --pipeline."""
-    from gfpvideo.presets import load_preset
+    from gfpvideo.options.pipelines import load_preset
 
     typer.echo(load_preset(name).text, nl=False)
     return 0
@@ -39,7 +39,7 @@ def pipelines_check(
     files: Annotated[list[Path], typer.Argument(help="Files of presets.")],
 ) -> int:
     """Check presets: every key, value and filter."""
-    from gfpvideo.presets import load_preset
+    from gfpvideo.options.pipelines import load_preset
 
     for file in files:
         typer.echo(f"{load_preset(str(file)).path}: right")

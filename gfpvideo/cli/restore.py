@@ -24,7 +24,7 @@ from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
 from gfpvideo.media.atomic import write_error
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 
 @command
@@ -139,8 +139,8 @@ def write_report(report: Report, path: Path) -> None:
 def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) -> int:
     from tqdm import tqdm
 
+    from gfpvideo.look.preview import preview
     from gfpvideo.media.atomic import check_target
-    from gfpvideo.preview import preview
 
     check_target(sheet, overwrite=options.overwrite)
     with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
@@ -167,7 +167,7 @@ def _pairs(items: list[str]) -> dict[str, str]:
 def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
     from tqdm import tqdm
 
-    from gfpvideo.pipeline import Progress, restore
+    from gfpvideo.restoration.run import Progress, restore
 
     faces = 0
     stop = Event()

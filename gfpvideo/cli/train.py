@@ -72,7 +72,7 @@ def align(
     spacing: Annotated[float, typer.Option(min=0.01, help="Seconds between two faces of a track, at least.")] = 0.5,
 ) -> int:
     """Make a folder of aligned faces to train on, out of photographs and the sharp frames of films."""
-    from gfpvideo.faces.detector import make_detector
+    from gfpvideo.faces.detectors.load import make_detector
     from gfpvideo.train.collect import Selection, collect
 
     selection = Selection(size, max_enlargement, per_track, Fraction(spacing).limit_denominator(1000))

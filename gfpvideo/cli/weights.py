@@ -7,7 +7,7 @@ import typer
 
 from gfpvideo.cli.common import WeightsDir, command, need_packages, restore_option
 from gfpvideo.errors import WeightsError
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 weights_app = typer.Typer(help="Fetch and check model weights.", no_args_is_help=True)
 
@@ -16,7 +16,7 @@ weights_app = typer.Typer(help="Fetch and check model weights.", no_args_is_help
 @command
 def weights_list(weights_dir: WeightsDir = None) -> int:
     """List the weights that gfpvideo knows, and which of them are here."""
-    from gfpvideo.generator.manifest import manifest, weights_folder
+    from gfpvideo.networks.weights import manifest, weights_folder
 
     folder = weights_folder(weights_dir)
     for known in manifest().values():
@@ -33,7 +33,7 @@ def weights_get(
     weights_dir: WeightsDir = None,
 ) -> int:
     """Download weights and check their SHA-256. The only command that uses the network."""
-    from gfpvideo.generator.manifest import fetch
+    from gfpvideo.networks.weights import fetch
 
     typer.echo(fetch(name, weights_dir))
     return 0
@@ -46,7 +46,7 @@ def weights_verify(
     weights_dir: WeightsDir = None,
 ) -> int:
     """Check weights against their SHA-256; a wrong download is removed."""
-    from gfpvideo.generator.manifest import check_hash, identify, manifest, weights_folder
+    from gfpvideo.networks.weights import check_hash, identify, manifest, weights_folder
 
     if file is not None:
         if not file.is_file():
@@ -76,7 +76,7 @@ def weights_quantize(
     """Make the network that `--precision int8` runs on this machine; it is kept in the cache folder."""
     need_packages("int8", "nncf")
     from gfpvideo.generator.quantize import quantize
-    from gfpvideo.pipeline import crops_of
+    from gfpvideo.restoration.run import crops_of
 
     values = {"model": model, "weights_dir": weights_dir}
     options = RestoreOptions.parse({name: value for name, value in values.items() if value is not None})
@@ -90,7 +90,7 @@ def weights_quantize(
 @command
 def weights_path(weights_dir: WeightsDir = None) -> int:
     """Print the folder of downloaded weights."""
-    from gfpvideo.generator.manifest import weights_folder
+    from gfpvideo.networks.weights import weights_folder
 
     typer.echo(weights_folder(weights_dir))
     return 0

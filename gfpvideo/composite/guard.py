@@ -12,9 +12,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from gfpvideo.color import FloatImage, rgb_to_ycc
 from gfpvideo.composite.mask import face_mask, mask_of
 from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 
 _SIDE = 128
 """Side of the picture on which source and restoration are compared."""

@@ -7,7 +7,7 @@ skin colour, which nobody asked for; its chroma is unwanted where the film has n
 import cv2
 import numpy as np
 
-from gfpvideo.color import FloatImage, rgb_to_ycc, ycc_to_rgb
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc, ycc_to_rgb
 
 _LOW_PASS = 1 / 14
 """Standard deviation of the Gaussian that separates light from detail, as a share of the crop's side."""

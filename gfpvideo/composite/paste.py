@@ -6,11 +6,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gfpvideo.color import Components, FloatImage, add_rgb, read_rgb
 from gfpvideo.composite.light import source_light
 from gfpvideo.composite.mask import mask_of
 from gfpvideo.frames import Crop, CroppedFrame, RestoredFrame
-from gfpvideo.geometry import invert, local, resample, scale_of
+from gfpvideo.pixels.color import Components, FloatImage, add_rgb, read_rgb
+from gfpvideo.pixels.geometry import invert, local, resample, scale_of
 
 _COARSE, _FINE = 1.0, 1.3
 """Crop pixels for each frame pixel from which on the frame begins to be replaced, and is replaced altogether."""

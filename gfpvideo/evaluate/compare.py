@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from gfpvideo.color import to_bytes
 from gfpvideo.errors import InputError
 from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer, to_tensor
 from gfpvideo.evaluate.pairs import Pair, Picture
 from gfpvideo.evaluate.report import Evaluation, Example
-from gfpvideo.generator import Generator
+from gfpvideo.generator.generator import Generator
+from gfpvideo.pixels.color import to_bytes
 from gfpvideo.train.data import load_faces
 from gfpvideo.train.degrade import Degradation, degrade
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gfpvideo.color import FloatImage
 from gfpvideo.errors import OptionError, WeightsError
-from gfpvideo.generator.manifest import installed
-from gfpvideo.identity import grey_faces, load_arcface
+from gfpvideo.networks.arcface import grey_faces, load_arcface
+from gfpvideo.networks.weights import installed
+from gfpvideo.pixels.color import FloatImage
 from gfpvideo.train import losses
 from gfpvideo.train.features import LiteEmbedding, LiteFeatures
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import crop_to_bytes, read_rgb, to_bytes
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import cut, template
 from gfpvideo.faces.detect import detect_upright
-from gfpvideo.faces.detector import Detector
+from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.frames import Face, Frame, Rect
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture
+from gfpvideo.pixels.color import crop_to_bytes, read_rgb, to_bytes
 
 FACE_SIZE = 256
 """Side of the faces that are cut out for comparison."""

@@ -10,21 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import FloatImage, align_rect, read_rgb, rgb_to_ycc
 from gfpvideo.composite.mask import face_mask
 from gfpvideo.errors import InputError
 from gfpvideo.evaluate.metrics import similarity_scorer, to_tensor
 from gfpvideo.evaluate.stability_report import Landmarks, Stability, TrackSeries
 from gfpvideo.faces.align import crop_rect, template
 from gfpvideo.faces.detect import detect, detect_upright
-from gfpvideo.faces.detector import Detector
+from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import track
 from gfpvideo.frames import Face, Frame, Rect, TrackedFrame
-from gfpvideo.geometry import compose, invert, local, resample, similarity_transform
 from gfpvideo.media.source import VideoSource
-from gfpvideo.options import RestoreOptions
-from gfpvideo.pipeline import film_tracker
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.pixels.color import FloatImage, align_rect, read_rgb, rgb_to_ycc
+from gfpvideo.pixels.geometry import compose, invert, local, resample, similarity_transform
+from gfpvideo.restoration.run import film_tracker
 
 _MASK_SIZE = 256
 _INSIDE = 0.5

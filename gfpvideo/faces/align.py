@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import align_rect, read_rgb
 from gfpvideo.frames import Crop, CroppedFrame, Face, Frame, Rect, TrackedFrame
-from gfpvideo.geometry import Affine, compose, invert, local, move, resample, similarity_transform
+from gfpvideo.pixels.color import align_rect, read_rgb
+from gfpvideo.pixels.geometry import Affine, compose, invert, local, move, resample, similarity_transform
 
 FFHQ_512 = np.array(
     [

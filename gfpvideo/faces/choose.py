@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from gfpvideo.frames import Face, TrackedFrame
-from gfpvideo.geometry import face_size
+from gfpvideo.pixels.geometry import face_size
 
 
 def choose(

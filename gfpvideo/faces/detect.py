@@ -6,9 +6,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.faces.detector import Detector, Picture, intersection_over_union
+from gfpvideo.faces.detectors.detector import Detector, Picture, intersection_over_union
 from gfpvideo.frames import DetectedFrame, Detection, Frame
-from gfpvideo.geometry import face_size
+from gfpvideo.pixels.geometry import face_size
 
 _SAME_FACE = 0.3
 """Overlap of boxes (intersection over union) from which two detections are one face."""

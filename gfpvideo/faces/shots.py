@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from scenedetect import AdaptiveDetector, FrameTimecode
 
-from gfpvideo.faces.detector import thumbnail_of
+from gfpvideo.faces.detectors.detector import thumbnail_of
 from gfpvideo.frames import Frame
 
 _SIDE = 160

@@ -12,7 +12,7 @@ from filterpy.kalman import KalmanFilter, rts_smoother
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Detection
-from gfpvideo.geometry import face_size
+from gfpvideo.pixels.geometry import face_size
 
 _COORDINATES = 10
 _STEP = np.array([[1.0, 1.0], [0.0, 1.0]])

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from gfpvideo.faces.smooth import LandmarkSmoother
 from gfpvideo.frames import DetectedFrame, Detection, Face, Frame, TrackedFrame
-from gfpvideo.geometry import face_size
+from gfpvideo.pixels.geometry import face_size
 
 _REACH = 0.8
 """Farthest that landmarks may lie from their prediction on average, in face sizes, to belong to the same face."""

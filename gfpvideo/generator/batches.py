@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame
-from gfpvideo.generator import Generator
+from gfpvideo.generator.generator import Generator
 
 BLOCK = 8
 """Frames, counted from the film's beginning, within which restorations are used again: so that going on after an

@@ -12,8 +12,8 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from gfpvideo.errors import EngineError
-from gfpvideo.generator import ModelFile
-from gfpvideo.generator.engines.openvino_engine import cache_folder, int8_graph, save_graph, traced_graph
+from gfpvideo.generator.engines.openvino import cache_folder, int8_graph, save_graph, traced_graph
+from gfpvideo.generator.generator import ModelFile
 
 LEAST_PSNR = 40.0
 """Likeness to float32, dB, below which a quantised network is refused."""

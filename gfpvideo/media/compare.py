@@ -7,10 +7,10 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from gfpvideo.color import Components, component_slices
 from gfpvideo.frames import Frame, Rect, RestoredFrame
 from gfpvideo.media.pixel_format import components
-from gfpvideo.options import Comparison
+from gfpvideo.options.restore import Comparison
+from gfpvideo.pixels.color import Components, component_slices
 
 _PERIOD = 6
 """Seconds in which the border of a wipe goes to and fro once."""

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from gfpvideo.errors import OptionError
 from gfpvideo.media.hdr import hdr_options
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 _DEFAULT_CRF = "16"
 """Constant quality at which x264 is visually lossless on faces."""

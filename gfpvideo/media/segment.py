@@ -20,7 +20,6 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from gfpvideo.color import component_slices
 from gfpvideo.errors import CorruptMediaError, OptionError, OutputError
 from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
@@ -31,7 +30,8 @@ from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.pixel_format import components
 from gfpvideo.media.source import VideoSource
-from gfpvideo.options import Comparison, RestoreOptions
+from gfpvideo.options.restore import Comparison, RestoreOptions
+from gfpvideo.pixels.color import component_slices
 
 _PLACE_BASE = Fraction(1, 1000)
 _EARLIER = 64

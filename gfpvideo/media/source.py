@@ -29,7 +29,7 @@ from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.media.side_data import side_data
 from gfpvideo.media.span import Span, from_last_key_frame, times, trimmed
 from gfpvideo.media.timing import TimestampRepair
-from gfpvideo.transfer import PQ_THUMBNAIL
+from gfpvideo.pixels.transfer import PQ_THUMBNAIL
 
 _HOPELESS = 10_000
 """Packets without a single picture after which a stream is given up."""

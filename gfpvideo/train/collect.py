@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.color import crop_to_bytes, rgb_to_ycc
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.faces.align import align, template
 from gfpvideo.faces.detect import detect
-from gfpvideo.faces.detector import Detector
+from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
-from gfpvideo.geometry import move, scale_of
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_sheet
+from gfpvideo.pixels.color import crop_to_bytes, rgb_to_ycc
+from gfpvideo.pixels.geometry import move, scale_of
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around
 
 _LAG, _MAX_GAP = 4, 4

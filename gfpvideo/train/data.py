@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gfpvideo.color import FloatImage
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
-from gfpvideo.geometry import move
 from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.geometry import move
 from gfpvideo.train.degrade import Degradation, degrade
 
 _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256

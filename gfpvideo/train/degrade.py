@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from gfpvideo.color import FloatImage, rgb_to_ycc, to_bytes, ycc_to_rgb
 from gfpvideo.media.recode import recode
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc, to_bytes, ycc_to_rgb
 
 Random = np.random.Generator
 Range = tuple[float, float]

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gfpvideo.generator.layers_stylegan2 import ConvLayer, EqualLinear, ResBlock
+from gfpvideo.networks.gfpgan.layers_stylegan2 import ConvLayer, EqualLinear, ResBlock
 
 _EPSILON = 1e-8
 

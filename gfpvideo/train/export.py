@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from gfpvideo.errors import OutputError
-from gfpvideo.generator.loading import build, read_state_dict
+from gfpvideo.networks.gfpgan.loading import build, read_state_dict
 
 
 def export(checkpoint: Path, target: Path, *, half: bool) -> None:

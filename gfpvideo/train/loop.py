@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.ops import roi_align
 
 from gfpvideo.errors import OptionError, WeightsError
-from gfpvideo.generator.gfpgan import Gfpgan
-from gfpvideo.generator.loading import read_state_dict
-from gfpvideo.generator.manifest import installed, manifest
-from gfpvideo.identity import grey_faces, load_arcface
+from gfpvideo.networks.arcface import grey_faces, load_arcface
+from gfpvideo.networks.gfpgan.loading import read_state_dict
+from gfpvideo.networks.gfpgan.network import Gfpgan
+from gfpvideo.networks.weights import installed, manifest
 from gfpvideo.train import losses
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator

@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.errors import OptionError
-from gfpvideo.generator.gfpgan import GfpganConfig
-from gfpvideo.options import one_line
+from gfpvideo.networks.gfpgan.network import GfpganConfig
+from gfpvideo.options.restore import one_line
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.features import FeatureName
 

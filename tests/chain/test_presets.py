@@ -15,7 +15,7 @@ from conftest import ROOT
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import OptionError
-from gfpvideo.presets import load_preset, parse_preset, preset_names
+from gfpvideo.options.pipelines import load_preset, parse_preset, preset_names
 from helpers import facts, plane_bytes
 from quick import QUICK, QUICK_ARGUMENTS
 

@@ -13,7 +13,7 @@ import gfpvideo
 from aged_films import aged
 from conftest import ROOT
 from gfpvideo import RestoreOptions
-from gfpvideo.presets import preset_names
+from gfpvideo.options.pipelines import preset_names
 from helpers import psnr
 
 vs: Any = pytest.importorskip("vapoursynth")

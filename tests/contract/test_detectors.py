@@ -11,13 +11,13 @@ from facexlib.detection.retinaface import RetinaFace
 
 from gfpvideo.errors import WeightsError
 from gfpvideo.faces.align import FFHQ_512
-from gfpvideo.faces.centerface import CenterFace
 from gfpvideo.faces.detect import detect_upright, quarter_turns, turned_back
-from gfpvideo.faces.detector import Detector, best_of_overlapping, intersection_over_union
-from gfpvideo.faces.retinaface import RetinaFaceDetector
+from gfpvideo.faces.detectors.centerface import CenterFace
+from gfpvideo.faces.detectors.detector import Detector, best_of_overlapping, intersection_over_union
+from gfpvideo.faces.detectors.retinaface import RetinaFaceDetector
 from gfpvideo.faces.smooth import face_size
 from gfpvideo.frames import Detection
-from gfpvideo.geometry import similarity_transform
+from gfpvideo.pixels.geometry import similarity_transform
 from helpers import scale_of
 
 EYES = np.array([[204.5, 101.5], [248.0, 102.5]])

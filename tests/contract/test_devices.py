@@ -12,9 +12,9 @@ import torch
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, OptionError
-from gfpvideo.generator.engines.torch_engine import TorchEngine, compiled
-from gfpvideo.pipeline import load_networks
-from gfpvideo.threads import side_by_side
+from gfpvideo.generator.engines.torch import TorchEngine, compiled
+from gfpvideo.restoration.run import load_networks
+from gfpvideo.stages.threads import side_by_side
 from helpers import facts
 from quick import QUICK
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gfpvideo import load_generator
 from gfpvideo.errors import EngineError, WeightsError
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
+from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 
 EngineName = Literal["openvino", "torch"]
 ENGINES: list[EngineName] = ["openvino", "torch"]

@@ -9,8 +9,8 @@ import pytest
 import gfpvideo
 from gfpvideo.errors import EngineError
 from gfpvideo.generator.quantize import LEAST_PSNR, Quantized, quantize
-from gfpvideo.options import RestoreOptions
-from gfpvideo.pipeline import crops_of
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.restoration.run import crops_of
 from helpers import psnr
 
 

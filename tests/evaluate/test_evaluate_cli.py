@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.evaluate import compare
-from gfpvideo.generator import load_generator
+from gfpvideo.generator.generator import load_generator
 from helpers import write_film
 
 

@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gfpvideo.evaluate import metrics
 from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer
-from gfpvideo.identity import ArcFace
+from gfpvideo.networks.arcface import ArcFace
 
 
 def pictures(seed: int, count: int = 4, size: int = 64) -> torch.Tensor:

@@ -6,12 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 from gfpvideo.errors import GfpvideoError
-from gfpvideo.faces.recorded import Tracks
-from gfpvideo.jobs.journal import read_identity, read_records
+from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.media.limits import Limits
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
-from gfpvideo.presets import parse_preset
+from gfpvideo.options.pipelines import parse_preset
+from gfpvideo.restoration.jobs.journal import read_identity, read_records
 
 
 def tracks(content: bytes, folder: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig, Variant
-from gfpvideo.generator.loading import build
+from gfpvideo.networks.gfpgan.loading import build
+from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig, Variant
 from golden_reference import INDEX, input_of, like_stored, random_of, state_of, stored_outputs
 
 SMALL = [name for name in INDEX if name.startswith("gfpgan") and "512" not in name]

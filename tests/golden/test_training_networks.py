@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from gfpvideo.identity import ArcFace, grey_faces
+from gfpvideo.networks.arcface import ArcFace, grey_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator, group_deviation
 from golden_reference import input_of, like_stored, state_of, stored_outputs
 

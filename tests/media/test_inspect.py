@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.errors import InputError
 from gfpvideo.faces.choose import choose
-from gfpvideo.faces.recorded import Tracks
+from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.frames import Face, Samples, TrackedFrame
-from gfpvideo.inspection import timecode
+from gfpvideo.look.inspect import timecode
 from helpers import facts, frame_of
 from quick import QUICK
 

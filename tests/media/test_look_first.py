@@ -11,15 +11,16 @@ import skimage.data
 import torch
 
 import gfpvideo
-from gfpvideo import RestoreOptions, likeness
+from gfpvideo import RestoreOptions
 from gfpvideo.errors import InputError, OptionError, WeightsError
-from gfpvideo.faces.detector import make_detector
-from gfpvideo.generator import manifest
-from gfpvideo.identity import ArcFace
+from gfpvideo.faces.detectors.load import make_detector
+from gfpvideo.look.preview import preview
 from gfpvideo.media.compare import wipe_place
 from gfpvideo.media.still import write_sheet
-from gfpvideo.options import Comparison
-from gfpvideo.preview import preview
+from gfpvideo.networks import weights
+from gfpvideo.networks.arcface import ArcFace
+from gfpvideo.options.restore import Comparison
+from gfpvideo.restoration import who
 from helpers import facts, write_film
 from quick import QUICK
 
@@ -111,9 +112,9 @@ def arcface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = tmp_path / "arcface.pth"
     torch.save(ArcFace().state_dict(), path)
-    known = manifest.installed
+    known = weights.installed
     monkeypatch.setattr(
-        "gfpvideo.pipeline.installed",
+        "gfpvideo.restoration.run.installed",
         lambda name, folder=None: path if name == "arcface-resnet18" else known(name, folder),
     )
 
@@ -142,7 +143,7 @@ def test_different_faces_have_different_vectors(film: Path, tmp_path: Path) -> N
     paths = [tmp_path / name for name in ("one.png", "mirrored.png")]
     for path, shown in zip(paths, (picture, picture[:, ::-1].copy()), strict=True):
         write_sheet(path, shown)
-    one, other = (likeness.embed(network, likeness.portrait(path, detector, 0.5)[None]) for path in paths)
+    one, other = (who.embed(network, who.portrait(path, detector, 0.5)[None]) for path in paths)
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
     assert float(one @ other) < 0.9999
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import gfpvideo
 from gfpvideo.frames import Rect
-from gfpvideo.pipeline import Progress
+from gfpvideo.restoration.run import Progress
 from helpers import write_film
 
 Picture = NDArray[np.uint8]

@@ -10,7 +10,7 @@ import pytest
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
-from gfpvideo.timecode import seconds, timecode
+from gfpvideo.options.timecode import seconds, timecode
 from helpers import facts
 from quick import QUICK
 

@@ -88,7 +88,7 @@ def test_a_log_tells_what_was_done(film: Path, tmp_path: Path) -> None:
     arguments = ["restore", str(film), "-o", str(target), *SHORT, "--log-level", "info", "--log-file", str(log)]
     assert RUNNER.invoke(app, arguments).exit_code == 0
     text = log.read_text()
-    assert "INFO gfpvideo.jobs.stages: segment 1 is finished: 18 frames" in text
+    assert "INFO gfpvideo.restoration.jobs.segments: segment 1 is finished: 18 frames" in text
     assert "18 frames, 18 faces in" in text
     refused = RUNNER.invoke(app, ["restore", str(film), "--log-level", "loud"])
     assert (refused.exit_code, "must be debug, info" in refused.stderr) == (2, True)

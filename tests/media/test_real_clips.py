@@ -9,9 +9,9 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.color import component_slices
 from gfpvideo.media.pixel_format import components, samples
-from gfpvideo.pipeline import Progress
+from gfpvideo.pixels.color import component_slices
+from gfpvideo.restoration.run import Progress
 from helpers import facts
 
 pytestmark = pytest.mark.slow

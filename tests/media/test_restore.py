@@ -13,11 +13,11 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.color import component_slices
 from gfpvideo.errors import CorruptMediaError, InputError, OptionError, OutputError, UnsupportedMediaError
-from gfpvideo.generator.engines import cuda_present
+from gfpvideo.generator.engines.choose import cuda_present
 from gfpvideo.media.pixel_format import components, samples
-from gfpvideo.pipeline import Progress
+from gfpvideo.pixels.color import component_slices
+from gfpvideo.restoration.run import Progress
 from helpers import facts, smooth_picture, write_film
 from quick import QUICK
 

@@ -20,8 +20,8 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.frames import Report
-from gfpvideo.jobs.identity import Identity
-from gfpvideo.jobs.journal import (
+from gfpvideo.restoration.jobs.fingerprint import Identity
+from gfpvideo.restoration.jobs.journal import (
     SegmentRecord,
     open_journal,
     pack,
@@ -31,7 +31,7 @@ from gfpvideo.jobs.journal import (
     unpack,
     work_folder,
 )
-from gfpvideo.pipeline import Progress
+from gfpvideo.restoration.run import Progress
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
 

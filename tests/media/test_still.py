@@ -12,7 +12,7 @@ from PIL.ExifTags import Base
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
-from gfpvideo.pipeline import Progress
+from gfpvideo.restoration.run import Progress
 
 
 @pytest.fixture(scope="module")

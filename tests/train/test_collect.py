@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.faces.align import template
-from gfpvideo.faces.detector import make_detector
+from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.frames import Crop, Face, Rect
 from gfpvideo.train.collect import Selection, sharpest, sharpness
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around, load_faces

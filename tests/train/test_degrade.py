@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from gfpvideo.color import FloatImage, rgb_to_ycc
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.train.data import COMPONENT_FILE, AgedFaces, boxes_around, jittered, load_faces, moved_boxes
 from gfpvideo.train.degrade import (
     AGEINGS,

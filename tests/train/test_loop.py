@@ -15,8 +15,8 @@ import torch
 
 import gfpvideo
 from gfpvideo.errors import OptionError, WeightsError
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
-from gfpvideo.generator.loading import build, read_state_dict
+from gfpvideo.networks.gfpgan.loading import build, read_state_dict
+from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 from gfpvideo.train import loop
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation

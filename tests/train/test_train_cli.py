@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
-from gfpvideo.generator.loading import read_state_dict
+from gfpvideo.networks.gfpgan.loading import read_state_dict
 
 PRESET = """
 [data]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gfpvideo.bench import gemm_peak, gflop_of, peak_memory
 from gfpvideo.cli import app
-from gfpvideo.generator import find_model
+from gfpvideo.generator.generator import find_model
+from gfpvideo.look.bench import gemm_peak, gflop_of, peak_memory
 
 
 def test_operations_of_a_face_are_those_of_the_model_card() -> None:

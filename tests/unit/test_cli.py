@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gfpvideo import __version__
 from gfpvideo.cli import app
-from gfpvideo.options import RestoreOptions
+from gfpvideo.options.restore import RestoreOptions
 
 runner = CliRunner()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.color import add_rgb, align_rect, component_slices, read_rgb, rgb_to_ycc, ycc_to_rgb
 from gfpvideo.frames import Matrix, Rect, Samples
+from gfpvideo.pixels.color import add_rgb, align_rect, component_slices, read_rgb, rgb_to_ycc, ycc_to_rgb
 from helpers import smooth_picture
 
 MATRICES: list[Matrix] = ["bt601", "bt709", "bt2020", "smpte240m", "fcc"]

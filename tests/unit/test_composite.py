@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from gfpvideo.color import FloatImage, read_rgb, rgb_to_ycc
 from gfpvideo.composite.light import chroma_share, source_light
 from gfpvideo.composite.mask import face_mask
 from gfpvideo.composite.paste import fineness, paste
 from gfpvideo.faces.align import FFHQ_512, cut, template
 from gfpvideo.frames import CroppedFrame, Face, Rect, Samples
-from gfpvideo.geometry import similarity_transform
+from gfpvideo.pixels.color import FloatImage, read_rgb, rgb_to_ycc
+from gfpvideo.pixels.geometry import similarity_transform
 from helpers import frame_of, smooth_picture
 
 SIZE = 256

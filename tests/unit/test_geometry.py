@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gfpvideo.faces.align import FFHQ_512, crop_rect, cut, template
 from gfpvideo.frames import Face, Samples
-from gfpvideo.geometry import compose, invert, local, move, resample, similarity_transform
+from gfpvideo.pixels.geometry import compose, invert, local, move, resample, similarity_transform
 from helpers import frame_of, scale_of, smooth_picture
 
 angles = st.floats(-np.pi, np.pi)

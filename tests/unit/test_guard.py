@@ -10,15 +10,15 @@ import skimage.data
 import torch
 from facexlib.parsing.parsenet import ParseNet
 
-from gfpvideo.color import FloatImage
 from gfpvideo.composite.guard import agreement, guarded
 from gfpvideo.composite.mask import border_fade, face_mask, mask_of, parsed
 from gfpvideo.composite.paste import paste
-from gfpvideo.composite.steady import steady
 from gfpvideo.errors import WeightsError
 from gfpvideo.faces.align import template
-from gfpvideo.faces.parsenet import FaceParser
 from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.networks.parsenet import FaceParser
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.temporal.steady import steady
 from helpers import frame_of
 
 SIZE = 256

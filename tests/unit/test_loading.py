@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from gfpvideo.errors import WeightsError
-from gfpvideo.generator.gfpgan import Gfpgan, GfpganConfig
-from gfpvideo.generator.loading import build, read_state_dict
+from gfpvideo.networks.gfpgan.loading import build, read_state_dict
+from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 
 TINY = GfpganConfig(size=32, style_dim=8, channel_multiplier=1, narrow=1 / 32, mlp_depth=2)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gfpvideo.errors import WeightsError
-from gfpvideo.generator import find_model, manifest
-from gfpvideo.generator.manifest import check_hash, entry, fetch, installed, sha256
+from gfpvideo.generator.generator import find_model
+from gfpvideo.networks import weights
+from gfpvideo.networks.weights import check_hash, entry, fetch, installed, sha256
 
 CONTENT = b"pretend these are weights"
 
@@ -39,7 +40,7 @@ def _offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
     truth = tmp_path / "truth"
     truth.write_bytes(CONTENT)
     known = replace(entry("gfpgan-1.4"), url=url, sha256=sha256(truth))
-    monkeypatch.setattr(manifest, "manifest", lambda: {"gfpgan-1.4": known})
+    monkeypatch.setattr(weights, "manifest", lambda: {"gfpgan-1.4": known})
 
 
 def test_embedded_weights_are_intact_and_small() -> None:
@@ -50,7 +51,7 @@ def test_embedded_weights_are_intact_and_small() -> None:
 
 
 def test_every_published_entry_is_complete() -> None:
-    for known in manifest.manifest().values():
+    for known in weights.manifest().values():
         assert len(known.sha256) == 64
         assert known.licence
         assert known.embedded or known.url.startswith("https://")
@@ -69,7 +70,7 @@ def test_get_writes_the_checked_file(server: str, monkeypatch: pytest.MonkeyPatc
 
 def test_a_wrong_download_leaves_nothing(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known = replace(entry("gfpgan-1.4"), url=server)
-    monkeypatch.setattr(manifest, "manifest", lambda: {"gfpgan-1.4": known})
+    monkeypatch.setattr(weights, "manifest", lambda: {"gfpgan-1.4": known})
     folder = tmp_path / "weights"
     with pytest.raises(WeightsError, match="SHA-256"):
         fetch("gfpgan-1.4", folder, progress=False)
@@ -108,11 +109,11 @@ def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pyte
     assert find_model("auto", tmp_path).name == "compact"
     content = tmp_path / "content"
     content.write_bytes(CONTENT)
-    known = dict(manifest.manifest())
+    known = dict(weights.manifest())
     for name in ("gfpgan-1.3", "gfpgan-1.2"):
         known[name] = replace(known[name], sha256=sha256(content))
         known[name].path(tmp_path).write_bytes(CONTENT)
-    monkeypatch.setattr(manifest, "manifest", lambda: known)
+    monkeypatch.setattr(weights, "manifest", lambda: known)
     assert find_model("auto", tmp_path).name == "gfpgan-1.3"
 
 

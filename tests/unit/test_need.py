@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from gfpvideo.color import FloatImage, rgb_to_ycc
-from gfpvideo.composite.need import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
+from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
 from gfpvideo.faces.align import template
 from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
-from gfpvideo.geometry import resample
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.geometry import resample
 from helpers import frame_of
 
 SIZE = 256

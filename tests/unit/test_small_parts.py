@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gfpvideo.errors import ClosedError, GfpvideoError, OptionError, OutputError, StoppedError
-from gfpvideo.geometry import move
 from gfpvideo.media.atomic import atomic_target
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, turn_of
 from gfpvideo.media.timing import TimestampRepair
-from gfpvideo.options import RestoreOptions
-from gfpvideo.transfer import display_to_pq, pq_to_display
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.pixels.geometry import move
+from gfpvideo.pixels.transfer import display_to_pq, pq_to_display
 
 
 def repaired(ticks: list[int | None], base: Fraction, rate: Fraction | None) -> tuple[list[int], int]:

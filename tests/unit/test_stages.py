@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.stages import Stages
-from gfpvideo.threads import run_ahead
+from gfpvideo.stages.run import Stages
+from gfpvideo.stages.threads import run_ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))

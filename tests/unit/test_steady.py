@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.color import FloatImage
-from gfpvideo.composite.steady import registration, steady
-from gfpvideo.composite.windows import windows
 from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
-from gfpvideo.geometry import invert, move
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.geometry import invert, move
+from gfpvideo.stages.windows import windows
+from gfpvideo.temporal.steady import registration, steady
 from helpers import frame_of, smooth_picture
 
 SIZE = 64

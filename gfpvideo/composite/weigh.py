@@ -1,0 +1,163 @@
+"""How much of its restoration a face should get: less where it is sharp already, tiny, or seen from the side.
+
+Everything is measured on the source alone, so it does not depend on the model, and smoothed along the track, so that
+nothing switches from one frame to the next.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import cv2
+import numpy as np
+
+from gfpvideo.composite.mask import face_mask
+from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.geometry import face_size, resample, scale_of
+from gfpvideo.stages.windows import windows
+
+_FINE, _COARSE = (0.7, 1.4), (2.0, 4.0)
+"""Bands (standard deviations of two Gaussians, in pixels of the crop) whose energies tell how sharp a face is."""
+_BLURRED, _SHARP = 0.40, 0.56
+"""Fine over coarse amplitude below which a face gets all of its restoration, and from which none is needed.
+
+On clean FFHQ-like faces it is 0.52 (0.43 to 0.64), shrunk to a half and enlarged again 0.37, shrunk four times 0.27."""
+_CLEAN, _NOISY = 0.7 / 127.5, 2.0 / 127.5
+"""Amplitude of noise in the fine band that is no reason to restore, and from which sharpness is none not to.
+
+White noise has 0.4 of its standard deviation there."""
+_BLOCK = 16
+"""Blocks of a crop by which noise is measured: their median leaves out what moves."""
+_TURNED, _PROFILE = 0.65, 0.95
+"""Asymmetry of the nose between the eyes (0: frontal, 1: above one eye) where the restoration fades out."""
+_TINY = 1.5
+"""Faces fade in between the least size and this many times it."""
+_LEAST = 0.02
+"""Shares below this are none: the generator need not run."""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What each face of a frame needs by itself, by track."""
+
+    frame: CroppedFrame | None
+    """The frame itself, until it was handed on."""
+    shares: dict[int, float]
+
+
+def weigh(frames: Iterator[CroppedFrame], radius: int, min_face: float) -> Iterator[CroppedFrame]:
+    """Stage: each crop with the share of its restoration that it should get; ``radius`` frames later.
+
+    Args:
+        frames: frames with their crops.
+        radius: frames either side over which shares are averaged along a track.
+        min_face: least size of a face in display pixels.
+    """
+    for window, place in windows(_measured(frames, min_face), radius, lambda item: replace(item, frame=None)):
+        yield _weighed(window, place)
+
+
+def _measured(frames: Iterator[CroppedFrame], min_face: float) -> Iterator[_Measured]:
+    before: dict[int, FloatImage] = {}
+    for frame in frames:
+        lumas = {crop.face.track: rgb_to_ycc(crop.source)[0] for crop in frame.crops}
+        needs = {
+            track: need(crop, luma, min_face, before.get(track))
+            for crop, (track, luma) in zip(frame.crops, lumas.items(), strict=True)
+        }
+        before = lumas
+        yield _Measured(frame, needs)
+
+
+def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
+    frame = window[place].frame
+    assert frame is not None
+    crops = []
+    for crop in frame.crops:
+        share = float(np.mean([item.shares[crop.face.track] for item in window if crop.face.track in item.shares]))
+        crops.append(replace(crop, share=share if share >= _LEAST else 0.0))
+    return replace(frame, crops=tuple(crops))
+
+
+def need(crop: Crop, luma: FloatImage, min_face: float, before: FloatImage | None = None) -> float:
+    """Share of its restoration, 0 to 1, that one crop should get.
+
+    Args:
+        crop: the crop.
+        luma: (S, S) its luma.
+        min_face: least size of a face in display pixels.
+        before: luma of the same face one frame earlier: the difference shows how noisy both are.
+    """
+    noise = fine_noise(luma, scale_of(crop.to_crop)) if before is None else changing_noise(luma, before)
+    blurred = 1 - _ramp(sharpness(luma, noise), _BLURRED, _SHARP)
+    noisy = _ramp(noise, _CLEAN, _NOISY)
+    frontal = 1 - _ramp(asymmetry(crop), _TURNED, _PROFILE)
+    large = _ramp(face_size(crop.face.landmarks), min_face, _TINY * min_face) if min_face else 1.0
+    return max(blurred, noisy) * frontal * large
+
+
+def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
+    """Amplitude of fine over that of coarse detail inside the face, without what ``noise`` contributes.
+
+    Args:
+        luma: (S, S) of an aligned crop.
+        noise: amplitude of its noise in the fine band, same scale.
+    """
+    mask = face_mask(len(luma))
+    fine, coarse = (float((mask * np.square(_band(luma, band))).sum() / mask.sum()) for band in (_FINE, _COARSE))
+    return float(np.sqrt(max(fine - noise**2, 0.0) / max(coarse, 1e-9)))
+
+
+def changing_noise(luma: FloatImage, before: FloatImage) -> float:
+    """Amplitude, in the fine band, of what differs between two frames of a face; what moves is left out."""
+    energy = np.square(_band(luma - before, _FINE)) / 2
+    blocks = len(luma) // _BLOCK
+    means = cv2.resize(energy, (blocks, blocks), interpolation=cv2.INTER_AREA)
+    return float(np.sqrt(np.median(means[face_mask(blocks) > 0.5])))
+
+
+def fine_noise(luma: FloatImage, scale: float) -> float:
+    """Amplitude of a single crop's noise in the fine band, taken to be white in the frame.
+
+    Args:
+        luma: (S, S) of an aligned crop.
+        scale: crop pixels for each pixel of the frame: interpolation hides noise from the measure.
+    """
+    response, fine = _white_noise(len(luma), round(8 * float(np.log2(scale))))
+    return _laplacian_noise(luma) / response * fine
+
+
+def _laplacian_noise(luma: FloatImage) -> float:
+    """Noise after Immerkaer (1996), with a median so that edges do not count."""
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    return float(np.median(np.abs(cv2.filter2D(luma, -1, kernel))[face_mask(len(luma)) > 0.5]))
+
+
+@cache
+def _white_noise(size: int, eighth_octaves: int) -> tuple[float, float]:
+    """What the measure makes of white noise of deviation 1 in the frame, and its amplitude in the fine band."""
+    scale = 2 ** (eighth_octaves / 8)
+    side = round(size / scale) + 2
+    noise = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
+    seen = resample(noise, np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]]), (size, size), cv2.BORDER_REFLECT_101)
+    return _laplacian_noise(seen), float(np.sqrt(np.square(_band(seen, _FINE)).mean()))
+
+
+def asymmetry(crop: Crop) -> float:
+    """How far the nose is from the middle between the eyes: 0 in the middle, 1 above an eye, more beyond."""
+    left, right, nose = crop.face.landmarks[:3]
+    along = right - left
+    place = float((nose - left) @ along / max(float(along @ along), 1e-9))
+    return abs(2 * place - 1)
+
+
+def _band(luma: FloatImage, band: tuple[float, float]) -> FloatImage:
+    fine, coarse = (cv2.GaussianBlur(luma, (0, 0), deviation) for deviation in band)
+    return np.asarray(fine - coarse, np.float32)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    """0 up to ``low``, 1 from ``high``, smooth between."""
+    place = float(np.clip((value - low) / (high - low), 0.0, 1.0))
+    return place * place * (3 - 2 * place)

@@ -1,0 +1,1 @@
+"""Face detectors: one interface, one contract test for all."""

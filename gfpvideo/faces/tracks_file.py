@@ -1,0 +1,111 @@
+"""Tracks in a file: written by `gfpvideo inspect`, edited by people, used instead of detecting again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gfpvideo.errors import InputError, OutputError
+from gfpvideo.frames import Face, Frame, TrackedFrame
+from gfpvideo.options.restore import DetectorName, one_line
+
+Landmarks = Annotated[list[float], Field(min_length=10, max_length=10)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class RecordedTrack(_Record):
+    """One face from its first frame to its last."""
+
+    id: int = Field(ge=1, description="Number of the track.")
+    restore: bool = Field(default=True, description="Whether to restore it: the one thing that is usually edited.")
+    shot: int = Field(ge=1, description="Number of the shot.")
+    start: str = Field(default="", description="Time of its first frame.")
+    end: str = Field(default="", description="Time of its last frame.")
+    size: float = Field(default=0.0, description="Median distance from eyes to mouth in display pixels.")
+    frames: dict[int, Landmarks] = Field(description="Frame index: x and y of the five landmarks in display pixels.")
+
+
+class Tracks(_Record):
+    """The faces of a film."""
+
+    version: Literal[1] = Field(default=1, description="Version of this schema.")
+    detector: DetectorName = Field(description="Whose landmarks they are: detectors place them differently.")
+    width: int = Field(ge=1, description="Width of the film's stored picture.")
+    height: int = Field(ge=1, description="Height of the film's stored picture.")
+    tracks: list[RecordedTrack]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file.
+
+        Raises:
+            InputError: if it cannot be read, or is not of this schema.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: the tracks cannot be read ({error.strerror})") from None
+        except ValidationError as error:
+            raise InputError(f"{path}: not a file of tracks: {one_line(error).split('; ')[0][:200]}") from None
+
+    def write(self, path: Path) -> None:
+        """Write a file, one line a frame of a track.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        try:
+            path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path}: the tracks cannot be written ({error.strerror})") from None
+
+    def check(self, frame: Frame, detector: str, path: Path) -> None:
+        """See that a film's first frame and the chosen detector fit.
+
+        Raises:
+            InputError: if its picture has another size, or the landmarks are another detector's.
+        """
+        if detector != self.detector:
+            raise InputError(f"{path}: made with --detector {self.detector}; give the same here")
+        if frame.size != (self.width, self.height):
+            size = f"{frame.size[0]}x{frame.size[1]}"
+            raise InputError(f"{path}: made of a film of {self.width}x{self.height}, this one is {size}")
+
+
+def recorded(frames: Iterator[tuple[Frame, bool]], path: Path, detector: str) -> Iterator[TrackedFrame]:
+    """Stage: frames with the faces of a file, those that it says to restore; ``detector`` is the one in use.
+
+    Raises:
+        InputError: if the file is not one of tracks, or belongs to a film of another size.
+    """
+    known: dict[int, tuple[Face, ...]] = {}
+    for number, (frame, _) in enumerate(frames):
+        if number == 0:
+            known = recorded_faces(path, frame, detector)
+        yield TrackedFrame(frame, known.get(frame.index, ()))
+
+
+def recorded_faces(path: Path, first: Frame, detector: str) -> dict[int, tuple[Face, ...]]:
+    """The faces of a file that are to be restored, by frame.
+
+    Args:
+        path: the file.
+        first: the film's first frame, which must fit it.
+        detector: the one in use.
+
+    Raises:
+        InputError: if it is not a file of tracks, or belongs to a film of another size.
+    """
+    tracks = Tracks.read(path)
+    tracks.check(first, detector, path)
+    by_frame: dict[int, list[Face]] = {}
+    for record in tracks.tracks:
+        for index, points in record.frames.items() if record.restore else ():
+            face = Face(record.id, np.array(points, np.float64).reshape(5, 2), filled=False)
+            by_frame.setdefault(index, []).append(face)
+    return {index: tuple(faces) for index, faces in by_frame.items()}

@@ -1,0 +1,163 @@
+"""The OpenVINO engine: the choice for CPUs (and Intel GPUs).
+
+The network is traced once and kept as OpenVINO's own format in the user's cache folder, beside the compiled model, so
+that a later start needs neither torch nor a compilation. The graph takes one crop: on a CPU a batch costs as much a
+face as a single one, and a face's result then cannot depend on its companions.
+"""
+
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from gfpvideo.errors import EngineError
+from gfpvideo.networks.weights import sha256
+from gfpvideo.options.restore import Precision
+from gfpvideo.stages.threads import side_by_side
+
+if TYPE_CHECKING:
+    from gfpvideo.networks.gfpgan.network import Gfpgan
+
+CACHE_VARIABLE = "GFPVIDEO_CACHE"
+"""Environment variable that names the folder of compiled models."""
+_GRAPH_VERSION = 2
+"""Raised whenever the traced graph changes, so that no stale one is used."""
+_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
+
+
+class OpenVinoEngine:
+    """Runs a network with OpenVINO; implements :class:`gfpvideo.generator.engines.choose.Engine`."""
+
+    def __init__(self, model: Path, architecture: str, device: str, precision: Precision, together: int = 1) -> None:
+        core = ov.Core()
+        target = _choose_device(core, device)
+        chosen = _choose_precision(core, target, precision)
+        folder = cache_folder()
+        path = _int8(model, architecture, folder) if chosen == "int8" else traced_graph(model, architecture, folder)
+        graph = core.read_model(path)
+        config = {
+            "INFERENCE_PRECISION_HINT": _HINTS[_choose_precision(core, target, "auto") if chosen == "int8" else chosen],
+            **_sharing(target, together),
+            "CACHE_DIR": str(folder / "compiled"),
+        }
+        try:
+            compiled = core.compile_model(graph, target, config)
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile {model.name} for {target} {chosen}: {error}") from error
+        self._requests = [compiled.create_infer_request() for _ in range(_streams(together))]
+        self.size = graph.input(0).shape[2]
+        self.name = f"openvino {target.lower()} {chosen}"
+        if chosen == "int8":
+            self.name += f" ({sha256(path.with_suffix('.bin'))[:8]})"  # ranges depend on the faces they were found on
+
+    def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run each crop by itself, several at a time; see :class:`gfpvideo.generator.engines.choose.Engine`."""
+        out = np.empty_like(crops)
+        waiting = iter(range(len(crops)))
+
+        def work(request: ov.InferRequest) -> None:
+            for index in waiting:
+                out[index] = request.infer(crops[index : index + 1])[0][0]
+
+        side_by_side([partial(work, request) for request in self._requests[: len(crops)]])
+        return out
+
+
+def _sharing(target: str, together: int) -> dict[str, object]:
+    """How the processor's threads share the work: all on one crop, or a few on each of several.
+
+    Threads that share a crop wait for each other after every layer, and spin while they do; where other stages want the
+    processor as well, several crops side by side leave more of it to them. The result is the same to the bit.
+    """
+    streams = _streams(together)
+    return {"NUM_STREAMS": streams} if target == "CPU" and streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}
+
+
+def _streams(together: int) -> int:
+    return min(together, os.cpu_count() or 1)
+
+
+def cache_folder() -> Path:
+    """Folder of traced and compiled models: ``GFPVIDEO_CACHE``, else the user's cache folder."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("gfpvideo", appauthor=False)
+
+
+def traced_graph(model: Path, architecture: str, folder: Path) -> Path:
+    """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
+    target = folder / "traced" / _graph_name(model, architecture)
+    if not target.is_dir():
+        from gfpvideo.generator.engines.choose import load_network
+
+        _trace(load_network(model, architecture), target)
+    return target / "graph.xml"
+
+
+def int8_graph(model: Path, architecture: str, folder: Path) -> Path:
+    """Path of the model file's graph in eight bits; :mod:`gfpvideo.generator.quantize` makes it."""
+    return folder / "int8" / _graph_name(model, architecture) / "graph.xml"
+
+
+def _int8(model: Path, architecture: str, folder: Path) -> Path:
+    path = int8_graph(model, architecture, folder)
+    if not path.is_file():
+        raise EngineError(
+            f"--precision int8: {model.name} was not quantized on this machine yet; do that with: gfpvideo weights"
+            " quantize FILM ..."
+        )
+    return path
+
+
+def _graph_name(model: Path, architecture: str) -> str:
+    version = ov.get_version().split("-")[0]
+    return f"{sha256(model)}-{architecture or 'found'}-{_GRAPH_VERSION}-{version}"
+
+
+def _trace(network: "Gfpgan", target: Path) -> None:
+    import torch
+
+    size = network.config.size
+    exported = torch.export.export(network, (torch.zeros(1, 3, size, size),))
+    graph = ov.convert_model(exported, input=[1, 3, size, size])
+    save_graph(graph, target)
+
+
+def save_graph(graph: ov.Model, target: Path) -> None:
+    """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        finished = Path(scratch) / "graph"
+        finished.mkdir()
+        ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
+        if target.is_dir():
+            target.rename(Path(scratch) / "before")
+        try:
+            finished.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process that traced the same model may have been faster
+                raise
+
+
+def _choose_device(core: ov.Core, device: str) -> str:
+    wanted = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU"}[device]
+    if not any(name.split(".")[0] == wanted for name in core.available_devices):
+        raise EngineError(f"--device {device}: OpenVINO sees only {', '.join(core.available_devices)} here")
+    return wanted
+
+
+def _choose_precision(core: ov.Core, target: str, precision: Precision) -> str:
+    capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        return "bf16" if "BF16" in capabilities else "fp32"
+    if _CAPABILITIES[precision] not in capabilities:
+        raise EngineError(f"--precision {precision}: this {target} does not compute it; give fp32")
+    return precision

@@ -1,0 +1,1 @@
+"""Look before and after: sheets of tracks, previews, what this machine can do."""

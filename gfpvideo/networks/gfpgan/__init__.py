@@ -1,0 +1,1 @@
+"""GFP-GAN: one topology, two kits of layers."""

@@ -1,0 +1,1 @@
+"""Arithmetic on pixels that knows no film: colour, transfer curves, geometry."""

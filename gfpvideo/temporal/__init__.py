@@ -1,0 +1,1 @@
+"""What a frame's neighbours tell about its faces."""
