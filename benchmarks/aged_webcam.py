@@ -21,7 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import gfpvideo
 from gfpvideo.frames import Rect
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 
 CLIP = "androidx/sample.mp4"
 LINES = 360
@@ -89,7 +89,7 @@ def main() -> None:
     old = [aged(picture, random) for picture in clean]
     rects: list[Rect] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: FrameDone) -> None:
         rects.extend(rect for _, rect in progress.restored.touched)
 
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ Coordinates are pixels, x right and y down, (0, 0) the centre of the top-left pi
 the decoded planes; *display* coordinates are those of the upright picture with square pixels that a viewer sees.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -64,9 +64,9 @@ class Rect:
         return self.right <= self.left or self.bottom <= self.top
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Frame:
-    """A decoded picture in its own pixel format."""
+    """A decoded picture in its own pixel format; nothing changes it."""
 
     index: int
     """Position in the film, from 0."""
@@ -75,15 +75,13 @@ class Frame:
     time_base: Fraction
     """Seconds a tick."""
     components: tuple[NDArray[np.integer], ...]
-    """Views of the samples, one (H, W) array a component; writing to them changes the picture."""
+    """Read-only views of the samples, one (H, W) array a component."""
     samples: Samples
     """How to read the components."""
     to_display: NDArray[np.float64]
     """(2, 3) affine map from storage to display coordinates (rotation, mirroring, pixel aspect)."""
-    thumbnail: NDArray[np.uint8]
-    """(h, w, 3) upright BGR picture for detection; as large as the detector is to see it."""
-    thumbnail_scale: tuple[float, float]
-    """Display pixels for each thumbnail pixel, horizontally and vertically."""
+    shrink: Callable[[int, int], NDArray[np.uint8]]
+    """Makes the upright picture of a width and height: (h, w, 3) BGR."""
     picture: object = None
     """The codec library's own frame; only :mod:`gfpvideo.media` looks inside."""
 
@@ -93,9 +91,37 @@ class Frame:
         height, width = self.components[0].shape
         return width, height
 
+    @property
+    def display_size(self) -> tuple[float, float]:
+        """Width and height of the upright picture in square pixels."""
+        width, height = np.abs(self.to_display[:, :2]) @ np.array(self.size, float)
+        return float(width), float(height)
+
+    def thumbnail(self, side: float) -> NDArray[np.uint8]:
+        """(h, w, 3) upright BGR picture with a long side of ``side`` pixels, or its own if less; made at each call."""
+        return self.shrink(*self._thumbnail_size(side))
+
+    def thumbnail_scale(self, side: float) -> tuple[float, float]:
+        """Display pixels for each pixel of :meth:`thumbnail`, horizontally and vertically."""
+        (width, height), (columns, rows) = self.display_size, self._thumbnail_size(side)
+        return width / columns, height / rows
+
+    def _thumbnail_size(self, side: float) -> tuple[int, int]:
+        width, height = self.display_size
+        shrink = min(1.0, side / max(width, height))
+        return max(1, round(width * shrink)), max(1, round(height * shrink))
+
     def __repr__(self) -> str:
         width, height = self.size
         return f"Frame(index={self.index}, pts={self.pts}, {width}x{height}, {self.samples.family}{self.samples.bits})"
+
+
+@dataclass(frozen=True)
+class ShotFrame:
+    """A frame, and whether a new shot starts with it."""
+
+    frame: Frame
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -126,6 +152,8 @@ class DetectedFrame:
     """Whether a new shot starts here."""
     detections: tuple[Detection, ...]
     """In display coordinates."""
+    raster: float = 1.0
+    """Display pixels for each pixel of the picture that was searched: how finely the detector saw."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +174,13 @@ class TrackedFrame:
 
     frame: Frame
     faces: tuple[Face, ...]
+    detections: tuple[Detection, ...] = ()
+    """What the detector found in it: they ride along, so that whoever keeps the work need not search it again."""
+    cut: bool = False
+    """Whether a new shot starts here."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A face cut out and aligned to the template of the generator."""
 
@@ -159,39 +191,84 @@ class Crop:
     """Storage rectangle that the crop covers, within the frame."""
     source: NDArray[np.float32]
     """(S, S, 3) RGB in [-1, 1]."""
-    restored: NDArray[np.float32] | None = None
-    """(S, S, 3) RGB in about [-1, 1], once the generator has run; ``None`` where it need not."""
-    mask: NDArray[np.float32] | None = None
-    """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border; ``None`` for those of any face."""
+    luma: NDArray[np.float32]
+    """(S, S) luma of the source, from -1 to 1: several stages look at it."""
     share: float = 1.0
-    """How much of its restoration the face gets, 0 to 1; the generator skips what gets none."""
+    """How much of its restoration the face is to get, 0 to 1; the generator skips what gets none."""
 
 
 @dataclass(frozen=True)
 class CroppedFrame:
     """A frame and the crops of its faces."""
 
-    frame: Frame
+    tracked: TrackedFrame
     crops: tuple[Crop, ...]
+
+    @property
+    def frame(self) -> Frame:
+        """The frame itself."""
+        return self.tracked.frame
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredCrop:
+    """A crop, and what the generator made of it."""
+
+    crop: Crop
+    restored: NDArray[np.float32]
+    """(S, S, 3) RGB in about [-1, 1]."""
+    mask: NDArray[np.float32]
+    """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border."""
+
+    @property
+    def track(self) -> int:
+        """Number of the face's track."""
+        return self.crop.face.track
+
+
+@dataclass(frozen=True)
+class GeneratedFrame:
+    """A frame and those of its crops that were restored."""
+
+    tracked: TrackedFrame
+    crops: tuple[RestoredCrop, ...]
+    spared: int
+    """Faces that need no restoration, or cannot get one."""
+
+    @property
+    def frame(self) -> Frame:
+        """The frame itself."""
+        return self.tracked.frame
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """What a restored face changes in its frame."""
+
+    track: int
+    """Number of the face's track."""
+    rect: Rect
+    """Storage rectangle outside which nothing changes, aligned to whole chroma samples."""
+    components: tuple[NDArray[np.integer], ...]
+    """The samples under the rectangle, one array a component, as they are afterwards (earlier patches included)."""
 
 
 @dataclass(frozen=True)
 class RestoredFrame:
-    """A frame, its samples with the faces restored, and what was touched."""
+    """A frame, and the patches to lay over it one after the other; every other sample is the decoder's."""
 
     frame: Frame
     """The frame as it was decoded."""
-    components: tuple[NDArray[np.integer], ...]
-    """The restored samples, laid out as ``frame.components``."""
-    touched: tuple[tuple[int, Rect], ...]
-    """Track and storage rectangle of each restored face; every sample outside them is the decoder's."""
-    faces: tuple[Face, ...] = ()
-    """All faces that were followed into this frame, restored or not."""
+    patches: tuple[Patch, ...]
+    spared: int = 0
+    """Faces that were followed into this frame and left as they are."""
+    detections: tuple[Detection, ...] = ()
+    """What the detector found in it."""
 
     @property
-    def spared(self) -> int:
-        """Faces that needed no restoration."""
-        return len(self.faces) - len(self.touched)
+    def touched(self) -> tuple[tuple[int, Rect], ...]:
+        """Track and storage rectangle of each restored face; every sample outside them is the decoder's."""
+        return tuple((patch.track, patch.rect) for patch in self.patches)
 
 
 @dataclass
@@ -219,6 +296,14 @@ class Report:
     """Seconds that each stage spent at work (not waiting for the stage before it)."""
     _numbers: set[int] = field(default_factory=set, repr=False)
 
+    def use(self, model: str, engine: str) -> None:
+        """Say which model restores, and on what."""
+        self.model, self.engine = model, engine
+
+    def note(self, restored: RestoredFrame) -> None:
+        """Count one frame that is finished."""
+        self.add(1, len(restored.patches), restored.spared, (patch.track for patch in restored.patches))
+
     def add(self, frames: int, faces: int, spared: int, tracks: Iterable[int]) -> None:
         """Count frames that are finished, their restored and spared faces, and the tracks of the restored ones."""
         self.frames += frames
@@ -226,6 +311,21 @@ class Report:
         self.spared += spared
         self._numbers.update(tracks)
         self.tracks = len(self._numbers)
+
+    def take_in(self, other: "Report") -> None:
+        """Add what was done to one picture of several; each has tracks of its own."""
+        self.use(other.model, other.engine)
+        self.frames += other.frames
+        self.faces += other.faces
+        self.spared += other.spared
+        self.tracks += other.tracks
+        self.warnings += other.warnings
+        self.add_seconds(other.stages)
+
+    def add_seconds(self, stages: Mapping[str, float]) -> None:
+        """Add the seconds that stages spent at work."""
+        for name, seconds in stages.items():
+            self.stages[name] = self.stages.get(name, 0.0) + seconds
 
     @property
     def exit_code(self) -> int:

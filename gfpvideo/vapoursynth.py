@@ -22,14 +22,14 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from gfpvideo.errors import GfpvideoError, UnsupportedMediaError
-from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.tracks_file import recorded_faces
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.media.arrays import Layout, frame_of_arrays
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import component_slices
-from gfpvideo.restoration.run import Restorer, film_tracker, lookahead, lookback
-from gfpvideo.stages.run import Stages
+from gfpvideo.restoration import way
+from gfpvideo.restoration.load import Finder, Parts, load_parts
+from gfpvideo.stages.run import Run
 
 _KEPT = 32
 """Restored frames that are kept for requests that come out of order."""
@@ -93,11 +93,11 @@ def restore_faces(
     try:
         options = RestoreOptions.parse({**values, "batch": 1})
         _check(clip)
-        restorer = Restorer.load(options)
-        faces = [found.faces for found in _followed(clip, restorer)]
+        parts = load_parts(options)
+        faces = [found.faces for found in _followed(clip, parts, options)]
     except GfpvideoError as error:
         raise vs.Error(f"gfpvideo: {error}") from None
-    return _filtered(clip, _Restored(restorer, faces))
+    return _filtered(clip, _Restored(parts, options, faces))
 
 
 def _check(clip: vs.VideoNode) -> None:
@@ -111,23 +111,21 @@ def _check(clip: vs.VideoNode) -> None:
         raise UnsupportedMediaError("the clip is interlaced; make whole pictures of its fields first")
 
 
-def _followed(clip: vs.VideoNode, restorer: Restorer) -> Iterator[TrackedFrame]:
-    """Every frame with the faces that are to be restored; without a file of tracks, the clip is read for that."""
-    side, tracks = restorer.options.detect_size, restorer.options.tracks
-    if tracks is not None:
-        first = _frame(0, clip.get_frame(0), side)
-        known = recorded_faces(tracks, first, restorer.options.detector)
-        yield from restorer.selected(TrackedFrame(first, known.get(index, ())) for index in range(clip.num_frames))
+def _followed(clip: vs.VideoNode, parts: Finder, options: RestoreOptions) -> Iterator[TrackedFrame]:
+    """Every frame with its faces; where a file says them, the clip is not read for that."""
+    if options.tracks is not None:
+        first = _frame(0, clip.get_frame(0))
+        known = recorded_faces(options.tracks, first, options.detector)
+        yield from (TrackedFrame(first, known.get(index, ())) for index in range(clip.num_frames))
         return
-    frames = (_frame(index, frame, side) for index, frame in enumerate(clip.frames()))
-    with Stages() as stages:
-        yield from restorer.selected(restorer.followed(mark_shots(frames), film_tracker(restorer.options), stages))
+    frames = (_frame(index, frame) for index, frame in enumerate(clip.frames()))
+    with Run() as run:
+        yield from way.follow(frames, parts, options, run)
 
 
-def _frame(index: int, frame: vs.VideoFrame, side: int | None) -> Frame:
-    made = frame_of_arrays(index, [_integers(plane) for plane in _planes(frame)], _layout(frame), side)
-    made.picture = frame  # its memory is what the components look at
-    return made
+def _frame(index: int, frame: vs.VideoFrame) -> Frame:
+    """The frame of a clip; its memory, which the components look at, stays as long."""
+    return frame_of_arrays(index, [_integers(plane) for plane in _planes(frame)], _layout(frame), frame)
 
 
 def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
@@ -166,7 +164,7 @@ def _range(props: Any, *, floating: bool) -> int:
 
 
 @dataclass(frozen=True)
-class _Patch:
+class _Change:
     """What a restoration changes in one plane."""
 
     plane: int
@@ -182,18 +180,17 @@ class _Restored:
     begin anew, as far back as a restoration depends on what was before: as when an interrupted film is gone on with.
     """
 
-    def __init__(self, restorer: Restorer, faces: Sequence[tuple[Face, ...]]) -> None:
-        options = restorer.options
-        self.before, self.after = lookback(options), lookahead(options)
-        self.side = options.detect_size
-        self._restorer, self._faces = restorer, faces
-        self._kept: OrderedDict[int, tuple[list[_Patch], int]] = OrderedDict()
+    def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[tuple[Face, ...]]) -> None:
+        around = way.reach(options)
+        self.before, self.after = around.back, around.ahead
+        self._parts, self._options, self._faces = parts, options, faces
+        self._kept: OrderedDict[int, tuple[list[_Change], int]] = OrderedDict()
         self._running: Iterator[RestoredFrame] = iter(())
         self._next = len(faces)
         self._get: _Get
         self._lock = Lock()
 
-    def patches(self, index: int, get: _Get) -> tuple[list[_Patch], int]:
+    def changes(self, index: int, get: _Get) -> tuple[list[_Change], int]:
         """What changes in frame ``index``, and how many faces are restored in it.
 
         Args:
@@ -216,58 +213,57 @@ class _Restored:
             except BaseException:
                 self._next = len(self._faces)  # a pipeline that failed has ended
                 raise
-            self._kept[restored.frame.index] = _patches(restored), len(restored.touched)
+            self._kept[restored.frame.index] = _changes(restored), len(restored.patches)
             self._next = restored.frame.index + 1
         while len(self._kept) > _KEPT + self.before:
             self._kept.popitem(last=False)
 
     def _started(self, index: int) -> Iterator[RestoredFrame]:
-        stages = Stages()
+        run = Run(threads=False)  # frames can be had only while one is asked for
         tracked = (
             TrackedFrame(self._get(number), self._faces[number])
             for number in range(max(0, index - self.before), len(self._faces))
         )
-        generated = self._restorer.generated(self._restorer.cropped(tracked, stages, index), stages)
-        return (frame for frame in self._restorer.pasted(generated, stages) if frame.frame.index >= index)
+        return way.restore_faces(tracked, self._parts, self._options, run, index)
 
 
-def _patches(restored: RestoredFrame) -> list[_Patch]:
+def _changes(restored: RestoredFrame) -> list[_Change]:
     frame = restored.frame
     found = []
-    for _, rect in restored.touched:
-        for plane, (before, after) in enumerate(zip(frame.components, restored.components, strict=True)):
-            window = component_slices(rect, frame.samples, plane)
-            found.append(_Patch(plane, window, before[window].copy(), after[window].copy()))
+    for patch in restored.patches:
+        for plane, after in enumerate(patch.components):
+            window = component_slices(patch.rect, frame.samples, plane)
+            found.append(_Change(plane, window, frame.components[plane][window].copy(), after))
     return found
 
 
 def _filtered(clip: vs.VideoNode, restored: _Restored) -> vs.VideoNode:
     offsets = range(-restored.before, restored.after + 1)
 
-    def change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    def changed(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         def get(index: int) -> Frame:
-            return _frame(index, f[index - n + restored.before], restored.side)
+            return _frame(index, f[index - n + restored.before])
 
         try:
-            patches, faces = restored.patches(n, get)
+            changes, faces = restored.changes(n, get)
         except GfpvideoError as error:
             raise vs.Error(f"gfpvideo: {error}") from None
-        changed = f[restored.before].copy()
-        planes = _planes(changed)
-        for patch in patches:
-            _apply(planes[patch.plane][patch.window], patch)
-        changed.props["GfpvideoFaces"] = faces
-        return changed
+        result = f[restored.before].copy()
+        planes = _planes(result)
+        for change in changes:
+            _apply(planes[change.plane][change.window], change)
+        result.props["GfpvideoFaces"] = faces
+        return result
 
-    return clip.std.ModifyFrame(clips=[_shifted(clip, offset) for offset in offsets], selector=change)
+    return clip.std.ModifyFrame(clips=[_shifted(clip, offset) for offset in offsets], selector=changed)
 
 
-def _apply(target: NDArray[Any], patch: _Patch) -> None:
+def _apply(target: NDArray[Any], change: _Change) -> None:
     if target.dtype.kind != "f":
-        target[:] = patch.after
+        target[:] = change.after
         return
-    change = (patch.after.astype(np.float32) - patch.before.astype(np.float32)) / np.float32(_FLOAT_PEAK)
-    target[:] = target.astype(np.float32) + change
+    difference = (change.after.astype(np.float32) - change.before.astype(np.float32)) / np.float32(_FLOAT_PEAK)
+    target[:] = target.astype(np.float32) + difference
 
 
 def _shifted(clip: vs.VideoNode, offset: int) -> vs.VideoNode:

@@ -12,25 +12,62 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.frames import Frame, Samples
-from gfpvideo.pixels.color import FloatImage
+from gfpvideo.faces.align import template
+from gfpvideo.frames import (
+    Crop,
+    CroppedFrame,
+    Face,
+    Frame,
+    GeneratedFrame,
+    Rect,
+    RestoredCrop,
+    Samples,
+    TrackedFrame,
+)
+from gfpvideo.media.pixel_format import read_only
+from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.regions import face_mask
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
 def frame_of(components: Sequence[NDArray[np.integer]], samples: Samples, index: int = 0) -> Frame:
     """A frame around plain arrays."""
-    height, width = components[0].shape
     return Frame(
         index=index,
         pts=index,
         time_base=Fraction(1, 25),
-        components=tuple(components),
+        components=read_only(tuple(components)),
         samples=samples,
         to_display=IDENTITY,
-        thumbnail=np.zeros((height, width, 3), np.uint8),
-        thumbnail_scale=(1.0, 1.0),
+        shrink=lambda columns, rows: np.zeros((rows, columns, 3), np.uint8),
     )
+
+
+def crop_of(
+    source: FloatImage, track: int = 1, landmarks: NDArray[np.float64] | None = None, share: float = 1.0
+) -> Crop:
+    """A crop that lies in its frame as it is."""
+    size = len(source)
+    points = template(size) if landmarks is None else landmarks
+    return Crop(
+        Face(track, points, filled=False), IDENTITY, Rect(0, 0, size, size), source, rgb_to_ycc(source)[0], share
+    )
+
+
+def restored_crop(source: FloatImage, restored: FloatImage, mask: FloatImage | None = None) -> RestoredCrop:
+    """A crop of track 1 and what a generator made of it; by default with the mask of any face."""
+    return RestoredCrop(crop_of(source), restored, face_mask(len(source)) if mask is None else mask)
+
+
+def cropped_frame(frame: Frame, *crops: Crop) -> CroppedFrame:
+    """A frame with its crops."""
+    return CroppedFrame(TrackedFrame(frame, tuple(crop.face for crop in crops)), crops)
+
+
+def generated_frame(frame: Frame, *crops: RestoredCrop) -> GeneratedFrame:
+    """A frame with its restored crops."""
+    return GeneratedFrame(TrackedFrame(frame, tuple(crop.crop.face for crop in crops)), crops, 0)
 
 
 def smooth_picture(rng: np.random.Generator, height: int, width: int) -> FloatImage:

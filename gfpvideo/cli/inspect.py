@@ -34,16 +34,21 @@ def inspect(
     names = RestoreOptions.model_fields.keys() - {"tracks"}
     given = {name: value for name, value in locals().items() if name in names and value is not None}
     options = RestoreOptions.parse(given)
-    from gfpvideo.look.inspect import inspect as inspect_film
+    from gfpvideo.look.inspect import inspect_sheet
+    from gfpvideo.media.still import write_sheet
+    from gfpvideo.restoration.run import Job
 
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 
         def show(count: int) -> None:
             bar.update(count - bar.n)
 
-        found = inspect_film(source, options, sheet=sheet, on_frame=show)
-    for track in found.tracks:
+        job = Job(source, options=options)
+        found = job.inspect(job.parts.generator.size if sheet is not None else 256, show)
+    if sheet is not None:
+        write_sheet(sheet, inspect_sheet(found, job.parts.generator))
+    for track in found.tracks.tracks:
         typer.echo(f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}  {track.size:6.1f} px")
     if tracks is not None:
-        found.write(tracks)
+        found.tracks.write(tracks)
     return 0

@@ -139,8 +139,10 @@ def write_report(report: Report, path: Path) -> None:
 def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) -> int:
     from tqdm import tqdm
 
-    from gfpvideo.look.preview import preview
+    from gfpvideo.look.preview import preview_sheet
     from gfpvideo.media.atomic import check_target
+    from gfpvideo.media.still import write_sheet
+    from gfpvideo.restoration.run import Job
 
     check_target(sheet, overwrite=options.overwrite)
     with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
@@ -148,9 +150,10 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
         def show(count: int) -> None:
             bar.update(count - bar.n)
 
-        shots = preview(source, sheet, options, on_frame=show)
+        moments = Job(source, options=options).preview(on_frame=show)
+    write_sheet(sheet, preview_sheet(moments))
     if not quiet:
-        typer.echo(f"{sheet}: {shots} shots")
+        typer.echo(f"{sheet}: {len(moments)} shots")
     return 0
 
 
@@ -167,15 +170,16 @@ def _pairs(items: list[str]) -> dict[str, str]:
 def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
     from tqdm import tqdm
 
-    from gfpvideo.restoration.run import Progress, restore
+    from gfpvideo.restoration.events import FrameDone
+    from gfpvideo.restoration.run import restore
 
     faces = 0
     stop = Event()
     with stopping(stop), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
 
-        def show(progress: Progress) -> None:
+        def show(progress: FrameDone) -> None:
             nonlocal faces
-            faces += len(progress.restored.touched)
+            faces += len(progress.restored.patches)
             bar.total = max(progress.expected, progress.done) if progress.expected else None
             bar.set_postfix(faces=faces, refresh=False)
             bar.update(progress.done - bar.n)

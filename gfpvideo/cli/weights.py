@@ -76,7 +76,7 @@ def weights_quantize(
     """Make the network that `--precision int8` runs on this machine; it is kept in the cache folder."""
     need_packages("int8", "nncf")
     from gfpvideo.generator.quantize import quantize
-    from gfpvideo.restoration.run import crops_of
+    from gfpvideo.restoration.sample import crops_of
 
     values = {"model": model, "weights_dir": weights_dir}
     options = RestoreOptions.parse({name: value for name, value in values.items() if value is not None})

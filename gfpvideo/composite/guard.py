@@ -12,9 +12,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from gfpvideo.composite.mask import face_mask, mask_of
-from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.regions import face_mask
 
 _SIDE = 128
 """Side of the picture on which source and restoration are compared."""
@@ -32,18 +32,16 @@ _SOFT = 1.5
 """Standard deviation, in pixels of the compared size, of the border between the two."""
 
 
-def guard(frames: Iterator[CroppedFrame]) -> Iterator[CroppedFrame]:
-    """Stage: restored crops whose masks leave out what covers the face."""
+def guard(frames: Iterator[GeneratedFrame], *, on: bool = True) -> Iterator[GeneratedFrame]:
+    """Stage: restored crops whose masks leave out what covers the face; unless ``on``, they stay as they are."""
     for frame in frames:
-        yield replace(frame, crops=tuple(guarded(crop) for crop in frame.crops))
+        yield replace(frame, crops=tuple(guarded(crop) for crop in frame.crops)) if on else frame
 
 
-def guarded(crop: Crop) -> Crop:
+def guarded(crop: RestoredCrop) -> RestoredCrop:
     """``crop`` with a mask that keeps the source where its restoration disagrees with it."""
-    if crop.restored is None:
-        return crop
-    kept = agreement(crop.source, crop.restored)
-    return crop if kept is None else replace(crop, mask=mask_of(crop) * kept)
+    kept = agreement(crop.crop.source, crop.restored)
+    return crop if kept is None else replace(crop, mask=crop.mask * kept)
 
 
 def agreement(source: FloatImage, restored: FloatImage) -> FloatImage | None:

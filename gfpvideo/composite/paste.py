@@ -1,76 +1,133 @@
 """Put restored faces back into the samples of their frame, touching nothing but their rectangles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gfpvideo.composite.light import source_light
-from gfpvideo.composite.mask import mask_of
-from gfpvideo.frames import Crop, CroppedFrame, RestoredFrame
-from gfpvideo.pixels.color import Components, FloatImage, add_rgb, read_rgb
+from gfpvideo.frames import Crop, Frame, GeneratedFrame, Patch, Rect, RestoredCrop, RestoredFrame
+from gfpvideo.pixels.color import FloatImage, add_rgb, component_slices, read_rgb
 from gfpvideo.pixels.geometry import invert, local, resample, scale_of
+
+Color = Literal["source", "model"]
 
 _COARSE, _FINE = 1.0, 1.3
 """Crop pixels for each frame pixel from which on the frame begins to be replaced, and is replaced altogether."""
 
 
-def composite(
-    frames: Iterator[CroppedFrame], *, strength: float = 1.0, color: Literal["source", "model"] = "source"
+def paste(
+    frames: Iterator[GeneratedFrame], *, strength: float = 1.0, color: Color = "source"
 ) -> Iterator[RestoredFrame]:
-    """Stage: each frame with its restored faces in place.
+    """Stage: each frame with the patches that put its restored faces in place.
 
     Args:
         frames: frames whose crops the generator has restored.
         strength: how much of the change to apply, 0 to 1.
         color: ``source`` keeps the film's colour and light, ``model`` takes the generator's.
     """
-    for cropped in frames:
-        yield paste(cropped, strength, color)
+    for frame in frames:
+        yield pasted(frame, strength, color)
 
 
-def paste(cropped: CroppedFrame, strength: float, color: Literal["source", "model"]) -> RestoredFrame:
-    """One frame with its restored faces in place; the frame that came in keeps its samples."""
-    frame = cropped.frame
-    faces = tuple(crop.face for crop in cropped.crops)
-    restored = [crop for crop in cropped.crops if crop.restored is not None]
-    if not restored or strength == 0:
-        return RestoredFrame(frame, frame.components, (), faces)
-    components = tuple(plane.copy() for plane in frame.components)
-    for crop in restored:
-        _add(components, cropped, crop, color, np.float32(strength * crop.share))
-    touched = tuple((crop.face.track, crop.rect) for crop in restored)
-    return RestoredFrame(frame, components, touched, faces)
+def pasted(generated: GeneratedFrame, strength: float, color: Color) -> RestoredFrame:
+    """One frame and its patches; where faces overlap, a patch holds the changes of those before it as well."""
+    crops = generated.crops if strength else ()
+    shares = _shares(crops)
+    patches: list[Patch] = []
+    for crop, share in zip(crops, shares, strict=True):
+        patches.append(_patch(generated.frame, crop, color, np.float32(strength * crop.crop.share), share, patches))
+    spared = generated.spared + len(generated.crops) - len(crops)
+    return RestoredFrame(generated.frame, tuple(patches), spared, generated.tracked.detections)
 
 
-def _add(
-    components: Components, cropped: CroppedFrame, crop: Crop, color: Literal["source", "model"], strength: np.float32
-) -> None:
-    """Add ``strength`` times the change of one face to the samples under its rectangle."""
-    samples = cropped.frame.samples
+def _patch(
+    frame: Frame, restored: RestoredCrop, color: Color, strength: np.float32, share: FloatImage | None,
+    before: Sequence[Patch],
+) -> Patch:  # fmt: skip
+    """The samples under a face's rectangle with ``strength`` times its change, on top of the patches before it."""
+    crop = restored.crop
+    change = _difference(frame, restored, color) * strength
+    if share is not None:
+        change *= share[..., None]
+    planes = _samples(frame, crop.rect, before)
+    here = Rect(0, 0, crop.rect.width, crop.rect.height)
+    add_rgb(planes, frame.samples, here, change)
+    return Patch(restored.track, crop.rect, planes)
+
+
+def _samples(frame: Frame, rect: Rect, before: Sequence[Patch]) -> tuple[NDArray[np.integer], ...]:
+    """A copy of the samples under ``rect``, as ``before`` leaves them."""
+    windows = [component_slices(rect, frame.samples, index) for index in range(len(frame.components))]
+    planes = tuple(plane[window].copy() for plane, window in zip(frame.components, windows, strict=True))
+    for patch in before:
+        shared = intersection(patch.rect, rect)
+        for index, samples in enumerate(() if shared.empty else patch.components):
+            there = component_slices(moved(shared, patch.rect), frame.samples, index)
+            planes[index][component_slices(moved(shared, rect), frame.samples, index)] = samples[there]
+    return planes
+
+
+def intersection(one: Rect, other: Rect) -> Rect:
+    """What two rectangles share; it may be empty."""
+    return Rect(
+        max(one.left, other.left), max(one.top, other.top), min(one.right, other.right), min(one.bottom, other.bottom)
+    )
+
+
+def moved(rect: Rect, origin: Rect) -> Rect:
+    """``rect`` in coordinates that begin at the corner of ``origin``."""
+    return Rect(rect.left - origin.left, rect.top - origin.top, rect.right - origin.left, rect.bottom - origin.top)
+
+
+def _shares(crops: Sequence[RestoredCrop]) -> list[FloatImage | None]:
+    """For each crop, the (h, w) part of its change that its rectangle gets; ``None`` for all of it.
+
+    Cheek to cheek, two masks cover the same pixels: together they may claim each pixel once.
+    """
+    claims: list[FloatImage | None] = [None] * len(crops)
+    for one, other in combinations(range(len(crops)), 2):
+        if not intersection(crops[one].crop.rect, crops[other].crop.rect).empty:
+            for place, company in ((one, other), (other, one)):
+                own = claims[place]
+                own = _claim(crops[place], crops[place].crop.rect) if own is None else own
+                claims[place] = own + _claim(crops[company], crops[place].crop.rect)
+    return [None if claim is None else np.reciprocal(np.maximum(claim, np.float32(1))) for claim in claims]
+
+
+def _claim(restored: RestoredCrop, rect: Rect) -> FloatImage:
+    """(h, w) how much of each pixel under ``rect`` a face is to change."""
+    to_rect = invert(local(restored.crop.to_crop, rect))
+    region = resample(restored.mask, to_rect, (rect.width, rect.height), cv2.BORDER_CONSTANT)
+    return region * np.float32(restored.crop.share)
+
+
+def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImage:
+    """(h, w, 3) what a restored face adds to the RGB under its rectangle."""
+    crop, mask = restored.crop, restored.mask
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
-    mask, change = mask_of(crop), _change(crop, color)
+    change = _change(restored, color)
     replaced = fineness(crop)
     if replaced:
         change += np.float32(replaced / 2) * mask[..., None] * (crop.source + 1)
     difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
     if replaced:
-        there = read_rgb(cropped.frame.components, samples, crop.rect).clip(0.0, 1.0)
+        there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
         region = resample(mask, to_rect, size, cv2.BORDER_CONSTANT)
         difference -= np.float32(replaced) * region[..., None] * there
-    add_rgb(components, samples, crop.rect, difference * strength)
+    return difference
 
 
-def _change(crop: Crop, color: Literal["source", "model"]) -> FloatImage:
+def _change(restored: RestoredCrop, color: Color) -> FloatImage:
     """(S, S, 3) masked difference to add to the crop, in RGB from 0 to 1."""
-    assert crop.restored is not None, "the generator has not run"
-    mask = mask_of(crop)
-    residual = crop.restored - crop.source
+    residual = restored.restored - restored.crop.source
     if color == "source":
-        residual = source_light(residual, crop.source, mask)
-    half_mask = mask[..., None] / 2  # crops span [-1, 1], pictures [0, 1]
+        residual = source_light(residual, restored.crop.source, restored.mask)
+    half_mask = restored.mask[..., None] / 2  # crops span [-1, 1], pictures [0, 1]
     return np.multiply(residual, half_mask, dtype=np.float32)
 
 

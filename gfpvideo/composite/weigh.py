@@ -11,10 +11,11 @@ from functools import cache
 import cv2
 import numpy as np
 
-from gfpvideo.composite.mask import face_mask
 from gfpvideo.frames import Crop, CroppedFrame
-from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 
 _FINE, _COARSE = (0.7, 1.4), (2.0, 4.0)
@@ -33,6 +34,8 @@ _TURNED, _PROFILE = 0.65, 0.95
 """Asymmetry of the nose between the eyes (0: frontal, 1: above one eye) where the restoration fades out."""
 _TINY = 1.5
 """Faces fade in between the least size and this many times it."""
+_RADIUS = 6
+"""Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 _LEAST = 0.02
 """Shares below this are none: the generator need not run."""
 
@@ -46,27 +49,31 @@ class _Measured:
     shares: dict[int, float]
 
 
-def weigh(frames: Iterator[CroppedFrame], radius: int, min_face: float) -> Iterator[CroppedFrame]:
-    """Stage: each crop with the share of its restoration that it should get; ``radius`` frames later.
+def reach(*, adapt: bool) -> Reach:
+    """Frames around one that its shares depend on: each is measured against the frame before it, then averaged."""
+    return Reach(_RADIUS + 1, _RADIUS) if adapt else Reach()
+
+
+def weigh(frames: Iterator[CroppedFrame], min_face: float, *, adapt: bool = True) -> Iterator[CroppedFrame]:
+    """Stage: each crop with the share of its restoration that it should get, a few frames later.
 
     Args:
         frames: frames with their crops.
-        radius: frames either side over which shares are averaged along a track.
         min_face: least size of a face in display pixels.
+        adapt: whether faces get less than all of it at all.
     """
-    for window, place in windows(_measured(frames, min_face), radius, lambda item: replace(item, frame=None)):
+    if not adapt:
+        yield from frames
+        return
+    for window, place in windows(_measured(frames, min_face), _RADIUS, lambda item: replace(item, frame=None)):
         yield _weighed(window, place)
 
 
 def _measured(frames: Iterator[CroppedFrame], min_face: float) -> Iterator[_Measured]:
     before: dict[int, FloatImage] = {}
     for frame in frames:
-        lumas = {crop.face.track: rgb_to_ycc(crop.source)[0] for crop in frame.crops}
-        needs = {
-            track: need(crop, luma, min_face, before.get(track))
-            for crop, (track, luma) in zip(frame.crops, lumas.items(), strict=True)
-        }
-        before = lumas
+        needs = {crop.face.track: need(crop, min_face, before.get(crop.face.track)) for crop in frame.crops}
+        before = {crop.face.track: crop.luma for crop in frame.crops}
         yield _Measured(frame, needs)
 
 
@@ -80,15 +87,15 @@ def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
     return replace(frame, crops=tuple(crops))
 
 
-def need(crop: Crop, luma: FloatImage, min_face: float, before: FloatImage | None = None) -> float:
+def need(crop: Crop, min_face: float, before: FloatImage | None = None) -> float:
     """Share of its restoration, 0 to 1, that one crop should get.
 
     Args:
         crop: the crop.
-        luma: (S, S) its luma.
         min_face: least size of a face in display pixels.
         before: luma of the same face one frame earlier: the difference shows how noisy both are.
     """
+    luma = crop.luma
     noise = fine_noise(luma, scale_of(crop.to_crop)) if before is None else changing_noise(luma, before)
     blurred = 1 - _ramp(sharpness(luma, noise), _BLURRED, _SHARP)
     noisy = _ramp(noise, _CLEAN, _NOISY)

@@ -1,7 +1,7 @@
 """Pictures that belong together: two folders by file name, or two films frame by frame."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError
-from gfpvideo.faces.align import cut, template
-from gfpvideo.faces.detect import detect_upright
 from gfpvideo.faces.detectors.detector import Detector
-from gfpvideo.frames import Face, Frame, Rect
+from gfpvideo.frames import Frame, Rect, TrackedFrame
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture
+from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import crop_to_bytes, read_rgb, to_bytes
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.still import faces_of
+from gfpvideo.restoration.way import cut_out
+from gfpvideo.stages.run import Run
 
 FACE_SIZE = 256
 """Side of the faces that are cut out for comparison."""
@@ -48,17 +51,23 @@ def faces(restored: Path, clean: Path, detector: Detector, size: int = FACE_SIZE
     Raises:
         InputError: as :func:`whole_pictures`, or if not one face is found.
     """
-    target = template(size, detector.landmarks_512)
+    options, parts = RestoreOptions(), Finder(detector)
     count = 0
     for name, a, b in _frames(restored, clean):
-        for number, found in enumerate(detect_upright(detector, b.thumbnail), 1):
-            face = Face(number, found.scaled(b.thumbnail_scale).landmarks, filled=False)
-            one, other = (cut(frame, face, target, size) for frame in (a, b))
-            if one is not None and other is not None:
-                yield Pair(f"{name}, face {number}", crop_to_bytes(one.source), crop_to_bytes(other.source))
-                count += 1
+        found = faces_of(b, parts, options)
+        one, other = (_crops(frame, found, parts, options, size) for frame in (a, b))
+        for number, (ours, truth) in enumerate(zip(one, other, strict=True), 1):
+            yield Pair(f"{name}, face {number}", ours, truth)
+            count += 1
     if not count:
         raise InputError(f"{clean}: no face was found to compare")
+
+
+def _crops(frame: Frame, found: TrackedFrame, parts: Finder, options: RestoreOptions, size: int) -> list[Picture]:
+    """The faces of one picture, cut out of another at the same places."""
+    with Run(threads=False) as run:
+        (cropped,) = cut_out(iter([replace(found, frame=frame)]), parts, options, run, size)
+    return [crop_to_bytes(crop.source) for crop in cropped.crops]
 
 
 def _frames(restored: Path, clean: Path) -> Iterator[tuple[str, Frame, Frame]]:
@@ -86,7 +95,7 @@ def _folders(restored: Path, clean: Path) -> Iterator[tuple[str, Frame, Frame]]:
     if not listed[0]:
         raise InputError(f"{restored}: the folder holds no pictures")
     for name, path in listed[0].items():
-        yield name, read_picture(path, None).frame, read_picture(listed[1][name], None).frame
+        yield name, read_picture(path).frame, read_picture(listed[1][name]).frame
 
 
 def _films(restored: Path, clean: Path) -> Iterator[tuple[str, Frame, Frame]]:

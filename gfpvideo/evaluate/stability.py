@@ -10,21 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.composite.mask import face_mask
 from gfpvideo.errors import InputError
 from gfpvideo.evaluate.metrics import similarity_scorer, to_tensor
 from gfpvideo.evaluate.stability_report import Landmarks, Stability, TrackSeries
 from gfpvideo.faces.align import crop_rect, template
-from gfpvideo.faces.detect import detect, detect_upright
+from gfpvideo.faces.detect import detect_upright, usual_side
 from gfpvideo.faces.detectors.detector import Detector
-from gfpvideo.faces.shots import mark_shots
-from gfpvideo.faces.track import track
 from gfpvideo.frames import Face, Frame, Rect, TrackedFrame
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import FloatImage, align_rect, read_rgb, rgb_to_ycc
 from gfpvideo.pixels.geometry import compose, invert, local, resample, similarity_transform
-from gfpvideo.restoration.run import film_tracker
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.way import follow
+from gfpvideo.stages.run import Run
 
 _MASK_SIZE = 256
 _INSIDE = 0.5
@@ -54,11 +54,14 @@ def stability(
     with ExitStack() as films:
         judged, others = _opened(films, restored), [path for path in (source, reference) if path is not None]
         by_path = {path: _opened(films, path) for path in others}
-        for tracked in _tracked(_opened(films, source or restored), detector):
+        run = films.enter_context(Run())
+        everything = RestoreOptions(detect_every=1)
+        for tracked in follow(_opened(films, source or restored), Finder(detector), everything, run):
             moment = _Moment(tracked, _same(judged, tracked, restored))
             clean = _same(by_path[reference], tracked, reference) if reference is not None else None
-            again = detect_upright(detector, moment.judged.thumbnail)
-            points = [face.scaled(moment.judged.thumbnail_scale).landmarks for face in again]
+            side = usual_side(moment.judged)
+            again = detect_upright(detector, moment.judged.thumbnail(side))
+            points = [face.scaled(moment.judged.thumbnail_scale(side)).landmarks for face in again]
             for face in tracked.faces:
                 series = found.setdefault(face.track, TrackSeries(face.track, tracked.frame.index, similarity_scorer()))
                 _measure(series, face, moment, before, points, clean)
@@ -78,10 +81,6 @@ class _Moment:
 
 def _opened(films: ExitStack, path: Path) -> Iterator[Frame]:
     return films.enter_context(VideoSource(path)).frames()
-
-
-def _tracked(frames: Iterator[Frame], detector: Detector) -> Iterator[TrackedFrame]:
-    return track(detect(mark_shots(frames), detector), film_tracker(RestoreOptions()))
 
 
 def _same(frames: Iterator[Frame], tracked: TrackedFrame, path: Path) -> Frame:

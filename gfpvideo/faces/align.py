@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame, Face, Frame, Rect, TrackedFrame
-from gfpvideo.pixels.color import align_rect, read_rgb
+from gfpvideo.pixels.color import align_rect, read_rgb, rgb_to_ycc
 from gfpvideo.pixels.geometry import Affine, compose, invert, local, move, resample, similarity_transform
 
 FFHQ_512 = np.array(
@@ -48,7 +48,7 @@ def cut(frame: Frame, face: Face, target: NDArray[np.float64], size: int) -> Cro
     rgb = read_rgb(frame.components, frame.samples, rect)
     aligned = resample(rgb, local(to_crop, rect), (size, size), cv2.BORDER_REFLECT_101)
     source = np.clip(aligned * 2 - 1, -1.0, 1.0)
-    return Crop(face, to_crop, rect, source)
+    return Crop(face, to_crop, rect, source, rgb_to_ycc(source)[0])
 
 
 def align(
@@ -64,4 +64,4 @@ def align(
     target = template(size, landmarks_512)
     for tracked in frames:
         crops = (cut(tracked.frame, face, target, size) for face in tracked.faces)
-        yield CroppedFrame(tracked.frame, tuple(crop for crop in crops if crop is not None))
+        yield CroppedFrame(tracked, tuple(crop for crop in crops if crop is not None))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.faces.detectors.detector import Detector, Picture, intersection_over_union
-from gfpvideo.frames import DetectedFrame, Detection, Frame
+from gfpvideo.frames import DetectedFrame, Detection, Frame, ShotFrame
 from gfpvideo.pixels.geometry import face_size
 
 _SAME_FACE = 0.3
@@ -21,8 +21,9 @@ Found = tuple[Detection, ...]
 
 
 def detect(
-    frames: Iterator[tuple[Frame, bool]],
+    frames: Iterator[ShotFrame],
     detector: Detector,
+    side: int | None = None,
     every: int = 1,
     known: Mapping[int, Found] = MappingProxyType({}),
 ) -> Iterator[DetectedFrame]:
@@ -34,40 +35,56 @@ def detect(
     Args:
         frames: frames, and whether a shot starts with each.
         detector: finds faces.
+        side: long side of the picture that the detector sees, by default :func:`usual_side`.
         every: search frames whose index is a multiple of this; 1 searches all.
         known: what was found in frames that need no search, by index.
     """
-    look = _Look(detector, known)
+    look = _Look(detector, side, known)
     before: DetectedFrame | None = None
     skipped: list[Frame] = []
-    for frame, cut in frames:
-        if cut:
+    for shot in frames:
+        frame = shot.frame
+        if shot.cut:
             yield from map(look, skipped)
             skipped, before = [], None
         if before is not None and frame.index % every:
             skipped.append(frame)
             continue
-        now = look(frame, cut=cut)
+        now = look(frame, cut=shot.cut)
         yield from _between(before, skipped, now, look)
         yield now
         before, skipped = now, []
     yield from map(look, skipped)
 
 
+def usual_side(frame: Frame) -> float:
+    """Long side of the picture that a detector sees of a frame: 640, or half of the frame's own if that is more.
+
+    CenterFace then finds faces from 10 pixels between eyes and mouth up (benchmarks/detection.py).
+    """
+    return max(640.0, max(frame.display_size) / 2)
+
+
 class _Look:
     """Finds the faces of a frame, or recalls them; a picture that equals the one before is not searched again."""
 
-    def __init__(self, detector: Detector, known: Mapping[int, Found]) -> None:
-        self._detector = detector
+    def __init__(self, detector: Detector, side: int | None, known: Mapping[int, Found]) -> None:
+        self._detector, self._side = detector, side
         self.known = known
         self._seen: tuple[Picture, list[Detection]] | None = None
 
     def __call__(self, frame: Frame, *, cut: bool = False) -> DetectedFrame:
-        if frame.index in self.known:
-            return DetectedFrame(frame, cut, self.known[frame.index])
-        if self._seen is None or not np.array_equal(self._seen[0], frame.thumbnail):
-            self._seen = frame.thumbnail, detect_upright(self._detector, frame.thumbnail)
-        return DetectedFrame(frame, cut, tuple(face.scaled(frame.thumbnail_scale) for face in self._seen[1]))
+        side = self._side or usual_side(frame)
+        scale = frame.thumbnail_scale(side)
+        found = self.known.get(frame.index)
+        if found is None:
+            found = tuple(face.scaled(scale) for face in self._searched(frame.thumbnail(side)))
+        return DetectedFrame(frame, cut, found, max(scale))
+
+    def _searched(self, picture: Picture) -> list[Detection]:
+        if self._seen is None or not np.array_equal(self._seen[0], picture):
+            self._seen = picture, detect_upright(self._detector, picture)
+        return self._seen[1]
 
 
 def _between(
@@ -84,7 +101,8 @@ def _between(
             yield look(frame)
             continue
         share = (frame.index - before.frame.index) / length
-        yield DetectedFrame(frame, False, tuple(_interpolated(one, other, share) for one, other in pairs))
+        between = tuple(_interpolated(one, other, share) for one, other in pairs)
+        yield DetectedFrame(frame, False, between, now.raster)
 
 
 def _same_faces(before: Found, now: Found) -> list[tuple[Detection, Detection]] | None:

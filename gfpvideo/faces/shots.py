@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from scenedetect import AdaptiveDetector, FrameTimecode
 
-from gfpvideo.faces.detectors.detector import thumbnail_of
-from gfpvideo.frames import Frame
+from gfpvideo.frames import Frame, ShotFrame
 
 _SIDE = 160
 """Long side of the picture that cuts are looked for in: enough for them, and cheap."""
@@ -18,14 +17,14 @@ _COUNTER_RATE = 25.0
 """scenedetect wants a frame rate with its frame numbers; no time is ever computed from it."""
 
 
-def mark_shots(frames: Iterator[Frame]) -> Iterator[tuple[Frame, bool]]:
+def mark_shots(frames: Iterator[Frame]) -> Iterator[ShotFrame]:
     """Stage: each frame, and whether a shot starts with it; a few frames late."""
     detector = AdaptiveDetector(min_scene_len=_MIN_SHOT, window_width=_WINDOW)
     waiting: deque[Frame] = deque()
     cuts = {0}
     for frame in frames:
         waiting.append(frame)
-        small = thumbnail_of(frame.thumbnail, _SIDE)
+        small = frame.thumbnail(_SIDE)
         found = detector.process_frame(FrameTimecode(frame.index, fps=_COUNTER_RATE), small)
         cuts.update(timecode.frame_num for timecode in found)
         if len(waiting) > _WINDOW:
@@ -34,7 +33,7 @@ def mark_shots(frames: Iterator[Frame]) -> Iterator[tuple[Frame, bool]]:
         yield _marked(waiting.popleft(), cuts)
 
 
-def _marked(frame: Frame, cuts: set[int]) -> tuple[Frame, bool]:
+def _marked(frame: Frame, cuts: set[int]) -> ShotFrame:
     is_cut = frame.index in cuts
     cuts.discard(frame.index)
-    return frame, is_cut
+    return ShotFrame(frame, is_cut)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from gfpvideo.faces.smooth import LandmarkSmoother
-from gfpvideo.frames import DetectedFrame, Detection, Face, Frame, TrackedFrame
+from gfpvideo.frames import DetectedFrame, Detection, Face, TrackedFrame
 from gfpvideo.pixels.geometry import face_size
 
 _REACH = 0.8
@@ -78,7 +78,7 @@ class Tracker:
         self._min_face = min_face
         self._smooth = smooth
         self._tracks: list[_Track] = []
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[DetectedFrame] = deque()
         self._numbers = 0
         self._shot_start = 0
 
@@ -88,7 +88,7 @@ class Tracker:
             yield from self.flush()
             self._shot_start = detected.frame.index
         self._follow(detected)
-        self._waiting.append(detected.frame)
+        self._waiting.append(detected)
         while len(self._waiting) > self._lag:
             yield self._release()
 
@@ -108,11 +108,12 @@ class Tracker:
         taken = set(pairs.values())
         for number, detection in enumerate(detected.detections):
             if number not in taken and detection.score >= self._min_score:
-                self._tracks.append(_Track(detection, index, max(detected.frame.thumbnail_scale), smooth=self._smooth))
+                self._tracks.append(_Track(detection, index, detected.raster, smooth=self._smooth))
 
     def _release(self) -> TrackedFrame:
-        frame = self._waiting.popleft()
-        known_until = self._waiting[-1].index if self._waiting else frame.index
+        waited = self._waiting.popleft()
+        frame = waited.frame
+        known_until = self._waiting[-1].frame.index if self._waiting else frame.index
         shot_length = known_until - self._shot_start + 1
         faces = []
         for track in self._tracks:
@@ -125,7 +126,7 @@ class Tracker:
             if face is not None and face_size(face.landmarks) >= self._min_face:
                 faces.append(face)
         self._forget(frame.index)
-        return TrackedFrame(frame, tuple(faces))
+        return TrackedFrame(frame, tuple(faces), waited.detections, waited.cut)
 
     def _forget(self, index: int) -> None:
         """Drop tracks that ended, and what the others kept for frames that are gone."""

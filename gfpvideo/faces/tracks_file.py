@@ -77,14 +77,14 @@ class Tracks(_Record):
             raise InputError(f"{path}: made of a film of {self.width}x{self.height}, this one is {size}")
 
 
-def recorded(frames: Iterator[tuple[Frame, bool]], path: Path, detector: str) -> Iterator[TrackedFrame]:
+def recorded(frames: Iterator[Frame], path: Path, detector: str) -> Iterator[TrackedFrame]:
     """Stage: frames with the faces of a file, those that it says to restore; ``detector`` is the one in use.
 
     Raises:
         InputError: if the file is not one of tracks, or belongs to a film of another size.
     """
     known: dict[int, tuple[Face, ...]] = {}
-    for number, (frame, _) in enumerate(frames):
+    for number, frame in enumerate(frames):
         if number == 0:
             known = recorded_faces(path, frame, detector)
         yield TrackedFrame(frame, known.get(frame.index, ()))

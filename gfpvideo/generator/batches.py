@@ -1,13 +1,15 @@
 """Stage: run the generator on the crops of several frames together, and on no crop twice."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
 from gfpvideo.generator.generator import Generator
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.stages.reach import Reach
 
 BLOCK = 8
 """Frames, counted from the film's beginning, within which restorations are used again: so that going on after an
@@ -18,7 +20,19 @@ _BATCH_FRAMES = 16
 Pixels = NDArray[np.float32]
 
 
-def generate(frames: Iterator[CroppedFrame], generator: Generator, batch: int, reuse: float) -> Iterator[CroppedFrame]:
+def reach() -> Reach:
+    """Frames around one that its restoration depends on: those of its block, whose restorations may serve it."""
+    return Reach(back=BLOCK - 1)
+
+
+def first_of_block(index: int) -> int:
+    """The first frame of the block that a frame belongs to."""
+    return index // BLOCK * BLOCK
+
+
+def generate(
+    frames: Iterator[CroppedFrame], generator: Generator, batch: int, reuse: float
+) -> Iterator[GeneratedFrame]:
     """Stage: restore crops, at most ``batch`` at once.
 
     A crop that differs nowhere by more than ``reuse`` from one of its track that was restored shortly before (a frame
@@ -76,7 +90,7 @@ class _Known:
     def _same(self, crop: Crop, anchor: _Anchor) -> bool:
         return bool(np.abs(crop.source - anchor.source).max() <= self._tolerance)
 
-    def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[CroppedFrame]:
+    def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
         for start in range(0, len(self._planned), batch):
             anchors = self._planned[start : start + batch]
@@ -85,12 +99,15 @@ class _Known:
                 anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
         self._planned.clear()
         for frame in frames:
-            yield CroppedFrame(frame.frame, tuple(self._with(crop, frame.frame.index) for crop in frame.crops))
+            found = tuple(made for crop in frame.crops if (made := self._made(crop, frame.frame.index)) is not None)
+            yield GeneratedFrame(frame.tracked, found, len(frame.crops) - len(found))
         self._latest = {
             track: anchor for track, anchor in self._latest.items()
             if frames and anchor.frame // BLOCK == frames[-1].frame.index // BLOCK
         }  # fmt: skip
 
-    def _with(self, crop: Crop, index: int) -> Crop:
+    def _made(self, crop: Crop, index: int) -> RestoredCrop | None:
         anchor = self._serving.pop((index, crop.face.track), None)
-        return crop if anchor is None else replace(crop, restored=anchor.restored)
+        if anchor is None or anchor.restored is None:
+            return None
+        return RestoredCrop(crop, anchor.restored, face_mask(len(crop.source)))

@@ -16,13 +16,16 @@ from typing import get_args
 import numpy as np
 
 from gfpvideo.errors import EngineError
+from gfpvideo.faces.detect import usual_side
 from gfpvideo.frames import Frame, RestoredFrame
 from gfpvideo.generator.engines.choose import cuda_present, load_network
 from gfpvideo.generator.generator import ModelFile, find_model, load_generator
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options.restore import EngineName, Precision, RestoreOptions
-from gfpvideo.restoration.run import load_networks, open_film, restore
+from gfpvideo.restoration.load import load_finder, load_parts
+from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.run import restore
 
 _GEMM_SIDE = 2048
 _GEMM_RUNS = 8
@@ -163,14 +166,14 @@ def measure_film(film: Path, options: RestoreOptions, frames: int, runs: int) ->
         held = list(islice(source.frames(), frames))
         decode = _median(lambda: _decoded(film, options, len(held)), runs)
         encode = _median(lambda: _encoded(source, held, options), runs)
-    detector, _ = load_networks(options)
-    detect = _median(lambda: detector.detect([held[0].thumbnail]), runs)
+    detector, seen = load_finder(options).detector, held[0].thumbnail(options.detect_size or usual_side(held[0]))
+    detect = _median(lambda: detector.detect([seen]), runs)
     end = (held[-1].pts - held[0].pts + max(1, (held[-1].pts - held[0].pts) // max(1, len(held) - 1))) * held[
         0
     ].time_base
     part = options.model_copy(update={"overwrite": True, "end": end})
     with tempfile.TemporaryDirectory() as folder:
-        loading = _median(lambda: load_networks(part), 1)
+        loading = _median(lambda: load_parts(part), 1)
         reports = [restore(film, Path(folder) / "restored.mkv", part) for _ in range(runs + 1)][1:]
     report = sorted(reports, key=lambda run: run.seconds)[len(reports) // 2]
     seconds = report.seconds - loading
@@ -195,7 +198,7 @@ def _decoded(film: Path, options: RestoreOptions, frames: int) -> None:
 
 def _encoded(source: VideoSource, frames: list[Frame], options: RestoreOptions) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        restored = (RestoredFrame(frame, frame.components, ()) for frame in frames)
+        restored = (RestoredFrame(frame, ()) for frame in frames)
         for _ in SegmentEncoder(source, options).encode(Path(folder) / "segment.mkv", restored):
             pass
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from av.video.format import VideoFormat
@@ -10,10 +11,11 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from gfpvideo.errors import UnsupportedMediaError
-from gfpvideo.frames import Family, Frame
+from gfpvideo.frames import Family, Frame, Samples
 from gfpvideo.media.orientation import Orientation
-from gfpvideo.media.pixel_format import components, samples
-from gfpvideo.media.source import NO_TURN, thumbnail_of_picture
+from gfpvideo.media.pixel_format import components, read_only, samples
+from gfpvideo.media.source import NO_TURN
+from gfpvideo.media.thumbnail import shrunk
 
 _CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "410"}
 """FFmpeg's names of subsamplings."""
@@ -35,43 +37,50 @@ class Layout:
     """Width of a pixel over its height."""
 
 
-def frame_of_arrays(
-    index: int, planes: Sequence[NDArray[np.integer]], layout: Layout, thumbnail_side: int | None = None
-) -> Frame:
+def frame_of_arrays(index: int, planes: Sequence[NDArray[np.integer]], layout: Layout, picture: object = None) -> Frame:
     """A frame whose components are ``planes`` themselves.
 
     Args:
         index: position in the film.
         planes: Y, U, V or R, G, B or Y, each (H, W), uint8 up to 8 bits and uint16 beyond.
         layout: what they hold.
-        thumbnail_side: long side of the thumbnail, by default :func:`gfpvideo.media.orientation.usual_side`.
+        picture: what owns their memory, kept as long as the frame.
 
     Raises:
         UnsupportedMediaError: if FFmpeg knows no such subsampling.
     """
-    picture = _picture(planes, layout)
-    how = replace(samples(picture), bits=layout.bits, shift=0)
-    orientation = Orientation(picture.width, picture.height, layout.aspect, NO_TURN)
-    thumbnail = thumbnail_of_picture(picture, how, orientation, thumbnail_side)
-    width, height = orientation.display_size
+    height, width = planes[0].shape
+    how = _how(width, height, layout)
+    orientation = Orientation(width, height, layout.aspect, NO_TURN)
     return Frame(
         index=index,
         pts=index,
         time_base=Fraction(1),
-        components=tuple(planes),
+        components=read_only(tuple(planes)),
         samples=how,
         to_display=orientation.to_display(),
-        thumbnail=thumbnail,
-        thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
+        shrink=lambda *size: shrunk(_picture(planes, layout), how, orientation, *size),
+        picture=picture,
     )
 
 
-def _picture(planes: Sequence[NDArray[np.integer]], layout: Layout) -> VideoFrame:
-    """The same picture as FFmpeg's, in the nearest of its formats: for the thumbnail."""
-    name, bits = _format(layout)
-    height, width = planes[0].shape
-    picture = VideoFrame(width, height, name)
+@lru_cache(maxsize=8)
+def _how(width: int, height: int, layout: Layout) -> Samples:
+    return replace(samples(_empty(width, height, layout)), bits=layout.bits, shift=0)
+
+
+def _empty(width: int, height: int, layout: Layout) -> VideoFrame:
+    """A picture of FFmpeg's, in the nearest of its formats."""
+    picture = VideoFrame(width, height, _format(layout)[0])
     picture.colorspace, picture.color_trc, picture.color_range = layout.matrix, layout.transfer, layout.color_range
+    return picture
+
+
+def _picture(planes: Sequence[NDArray[np.integer]], layout: Layout) -> VideoFrame:
+    """The same picture as FFmpeg's: for the thumbnail."""
+    bits = _format(layout)[1]
+    height, width = planes[0].shape
+    picture = _empty(width, height, layout)
     for target, plane in zip(components(picture), planes, strict=True):
         shift = bits - layout.bits
         target[:] = plane.astype(target.dtype) << shift if shift >= 0 else plane >> -shift

@@ -11,6 +11,7 @@ from gfpvideo.frames import Frame, Rect, RestoredFrame
 from gfpvideo.media.pixel_format import components
 from gfpvideo.options.restore import Comparison
 from gfpvideo.pixels.color import Components, component_slices
+from gfpvideo.pixels.patches import patched
 
 _PERIOD = 6
 """Seconds in which the border of a wipe goes to and fro once."""
@@ -24,7 +25,7 @@ def comparison(restored: RestoredFrame, how: Comparison) -> VideoFrame:
     ``side`` is twice as wide as a viewer sees it, the source to the left. ``split`` has the source left of the middle,
     ``wipe`` left of a border that wanders. Turned films are divided as the viewer sees them.
     """
-    before, after = restored.frame.components, restored.components
+    before, after = restored.frame.components, patched(restored)
     sideways, mirrored = _direction(restored.frame)
     if mirrored:
         before, after = after, before

@@ -54,14 +54,6 @@ class Orientation:
         return np.ascontiguousarray(picture[:: c + d, :: a + b])
 
 
-def usual_side(long_side: float) -> float:
-    """Long side of the thumbnail of a picture whose own is ``long_side``: 640, or half of it if that is more.
-
-    The detector then finds faces from 10 pixels between eyes and mouth up (benchmarks/detection.py).
-    """
-    return max(640.0, long_side / 2)
-
-
 def turn_of(display_matrix: tuple[int, ...]) -> Turn | None:
     """The quarter-turn or mirroring of a display matrix (nine 16.16 numbers), or ``None`` if it is another angle."""
     a, b, _, c, d, _, *_ = display_matrix

@@ -56,6 +56,14 @@ def components(frame: VideoFrame) -> tuple[NDArray[np.integer], ...]:
     return tuple(views)
 
 
+def read_only(views: tuple[NDArray[np.integer], ...]) -> tuple[NDArray[np.integer], ...]:
+    """The same samples, as views that nobody can write to."""
+    views = tuple(view.view() for view in views)
+    for view in views:
+        view.setflags(write=False)
+    return views
+
+
 def samples(frame: VideoFrame) -> Samples:
     """How to read the components of ``frame``; what the stream does not say is guessed as players do."""
     name, _ = _split_endianness(frame.format.name)

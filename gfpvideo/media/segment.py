@@ -28,10 +28,9 @@ from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate
 from gfpvideo.media.enlarge import Enlarge, enlarged
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
-from gfpvideo.media.pixel_format import components
+from gfpvideo.media.patched import Patched
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options.restore import Comparison, RestoreOptions
-from gfpvideo.pixels.color import component_slices
 
 _PLACE_BASE = Fraction(1, 1000)
 _EARLIER = 64
@@ -146,7 +145,7 @@ class _Places:
 
 def finished(
     frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions, enlarge: Enlarge | None = None
-) -> Iterator[tuple[RestoredFrame, VideoFrame]]:
+) -> Generator[tuple[RestoredFrame, VideoFrame], None, None]:
     """Frames and what is written for them; filters begin anew with each call, so that any frame may be the first.
 
     Raises:
@@ -174,23 +173,10 @@ def finished(
 def _made(
     frames: Iterator[RestoredFrame], waiting: "deque[RestoredFrame]", compare: Comparison | None
 ) -> Iterator[VideoFrame]:
+    patched = Patched()
     for restored in frames:
         waiting.append(restored)
-        yield _pasted(restored) if compare is None else comparison(restored, compare)
-
-
-def _pasted(restored: RestoredFrame) -> VideoFrame:
-    """The decoder's own picture, restored samples written into a private copy of it."""
-    picture = restored.frame.picture
-    assert isinstance(picture, VideoFrame)
-    if restored.touched:
-        picture.make_writable()
-        planes = components(picture)
-        for _, rect in restored.touched:
-            for index, plane in enumerate(planes):
-                window = component_slices(rect, restored.frame.samples, index)
-                plane[window] = restored.components[index][window]
-    return picture
+        yield patched(restored) if compare is None else comparison(restored, compare)
 
 
 def prepared(picture: VideoFrame, pix_fmt: str) -> VideoFrame:

@@ -5,31 +5,30 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import av
 import av.error
-import numpy as np
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from gfpvideo.errors import CorruptMediaError, InputError, OptionError, UnsupportedMediaError
-from gfpvideo.frames import Frame, Samples
+from gfpvideo.frames import Frame
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.limits import Limits
-from gfpvideo.media.orientation import Orientation, turn_of, usual_side
-from gfpvideo.media.pixel_format import components, samples
+from gfpvideo.media.orientation import Orientation, turn_of
+from gfpvideo.media.pixel_format import components, read_only, samples
 from gfpvideo.media.side_data import side_data
 from gfpvideo.media.span import Span, from_last_key_frame, times, trimmed
+from gfpvideo.media.thumbnail import shrunk
 from gfpvideo.media.timing import TimestampRepair
-from gfpvideo.pixels.transfer import PQ_THUMBNAIL
 
 _HOPELESS = 10_000
 """Packets without a single picture after which a stream is given up."""
@@ -50,7 +49,6 @@ class VideoSource:
     def __init__(
         self,
         path: Path,
-        thumbnail_side: int | None = None,
         span: Span | None = None,
         *,
         count_all: bool = False,
@@ -62,7 +60,6 @@ class VideoSource:
 
         Args:
             path: the file.
-            thumbnail_side: long side of each frame's thumbnail, by default :func:`usual_side`.
             span: the part to read, by default all of it.
             count_all: number frames from the film's beginning, for which all before the part must be decoded.
             limits: what the file may ask for.
@@ -79,7 +76,6 @@ class VideoSource:
         self.display_matrix: tuple[int, ...] | None = None
         self.last_duration = 0
         """Ticks for which the last frame is shown, 0 if nothing tells; complete once the frames have been read."""
-        self._thumbnail_side = thumbnail_side
         self._span, self._count_all, self._filters = span or Span(), count_all, filters
         self._packets = self._pictures = 0
         self._latest: int | None = None
@@ -270,17 +266,14 @@ class VideoSource:
     def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
         picture.pts = pts
         how = samples(picture)
-        thumbnail = thumbnail_of_picture(picture, how, self._orientation, self._thumbnail_side)
-        width, height = self._orientation.display_size
         return Frame(
             index=index,
             pts=pts,
             time_base=self.time_base,
-            components=components(picture),
+            components=read_only(components(picture)),
             samples=how,
             to_display=self._orientation.to_display(),
-            thumbnail=thumbnail,
-            thumbnail_scale=(width / thumbnail.shape[1], height / thumbnail.shape[0]),
+            shrink=partial(shrunk, picture, how, self._orientation),
             picture=picture,
         )
 
@@ -317,21 +310,6 @@ def pictures_after(path: Path, ticks: int, limits: Limits) -> Iterator[VideoFram
         for packet in chain((packet for packet in _readable(container) if packet.stream is stream), [None]):
             with suppress(av.error.FFmpegError):
                 yield from (picture for picture in stream.decode(packet) if (picture.pts or 0) > ticks)
-
-
-def thumbnail_of_picture(
-    picture: VideoFrame, how: Samples, orientation: Orientation, side: int | None
-) -> NDArray[np.uint8]:
-    """(h, w, 3) upright BGR picture for detection, its long side ``side`` or :func:`usual_side`."""
-    stored_width = float(orientation.width * orientation.aspect)
-    long_side = max(stored_width, orientation.height)
-    shrink = min(1.0, (side or usual_side(long_side)) / long_side)
-    width, height = (max(1, round(length * shrink)) for length in (stored_width, orientation.height))
-    small = picture.reformat(width=width, height=height, format="bgr24", interpolation="AREA")
-    pixels = np.asarray(small.to_ndarray(), np.uint8)
-    if how.curve == "pq":
-        pixels = PQ_THUMBNAIL[pixels]
-    return orientation.upright(pixels)
 
 
 def _readable(container: InputContainer, warnings: list[str] | None = None) -> Iterator[Packet]:

@@ -5,6 +5,7 @@ Pictures of 8 bits a sample go through Pillow, deeper ones through OpenCV, which
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.frames import Frame, RestoredFrame, Samples
 from gfpvideo.media.atomic import atomic_target
-from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn, usual_side
+from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn
+from gfpvideo.media.pixel_format import read_only
+from gfpvideo.pixels.patches import lay_over
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 """Suffixes of files that are taken for photographs."""
@@ -45,7 +48,7 @@ class Picture:
     """What cannot be kept."""
 
 
-def read_picture(path: Path, thumbnail_side: int | None) -> Picture:
+def read_picture(path: Path) -> Picture:
     """Open a photograph as a film of one frame.
 
     Raises:
@@ -55,11 +58,7 @@ def read_picture(path: Path, thumbnail_side: int | None) -> Picture:
     try:
         with Image.open(path) as image:
             image.load()
-            return (
-                _from_deep(path, image, thumbnail_side)
-                if _is_deep(image)
-                else _from_pillow(path, image, thumbnail_side)
-            )
+            return _from_deep(path, image) if _is_deep(image) else _from_pillow(path, image)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         if isinstance(error, InputError):
             raise
@@ -74,8 +73,7 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
     """
     pixels = picture.pixels.copy()
     view = pixels[..., None] if pixels.ndim == 2 else pixels
-    for index, plane in enumerate(restored.components):
-        view[..., index] = plane
+    lay_over(restored, [view[..., index] for index in range(len(restored.frame.components))])
     with atomic_target(target, overwrite=overwrite) as scratch:
         if picture.mode:
             Image.fromarray(pixels, picture.mode).save(scratch, **_saving(picture, target))
@@ -83,7 +81,7 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
             _write_deep(pixels, scratch)
 
 
-def _from_pillow(path: Path, image: Image.Image, thumbnail_side: int | None) -> Picture:
+def _from_pillow(path: Path, image: Image.Image) -> Picture:
     if getattr(image, "n_frames", 1) > 1:
         raise UnsupportedMediaError(f"{path}: holds {getattr(image, 'n_frames', 1)} pictures; split it first")
     extras = _extras(image)
@@ -94,7 +92,7 @@ def _from_pillow(path: Path, image: Image.Image, thumbnail_side: int | None) -> 
     if mode not in _DIRECT_MODES:
         raise UnsupportedMediaError(f"{path}: pictures in {mode} are not supported; convert it to RGB first")
     pixels = np.asarray(image)
-    return Picture(_frame(pixels, 8, _turn(image), thumbnail_side), pixels, mode, extras)
+    return Picture(_frame(pixels, 8, _turn(image)), pixels, mode, extras)
 
 
 def _turn(image: Image.Image) -> Turn:
@@ -148,7 +146,7 @@ def _tiles(image: Image.Image) -> list[Any]:
         return list(fresh.tile)
 
 
-def _from_deep(path: Path, image: Image.Image, thumbnail_side: int | None) -> Picture:
+def _from_deep(path: Path, image: Image.Image) -> Picture:
     """OpenCV writes samples alone: the picture is turned upright, for the tag that says so goes with the rest."""
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
@@ -161,7 +159,7 @@ def _from_deep(path: Path, image: Image.Image, thumbnail_side: int | None) -> Pi
     }
     lost = [name for name, there in carried.items() if there]
     warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
-    return Picture(_frame(pixels, 16, EXIF_TURNS[1], thumbnail_side), pixels, "", {}, warnings)
+    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), pixels, "", {}, warnings)
 
 
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:
@@ -188,32 +186,27 @@ def _swap_red_blue(pixels: NDArray[np.integer]) -> NDArray[np.integer]:
     return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
-def _frame(pixels: NDArray[np.integer], bits: int, turn: Turn, thumbnail_side: int | None) -> Frame:
+def _frame(pixels: NDArray[np.integer], bits: int, turn: Turn) -> Frame:
     height, width = pixels.shape[:2]
     colour = (
         pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] >= 3 else pixels.reshape(height, width, -1)[..., :1]
     )
     orientation = Orientation(width, height, turn=turn)
-    thumbnail = _thumbnail(colour, bits, orientation, thumbnail_side)
-    display_width, display_height = orientation.display_size
     return Frame(
         index=0,
         pts=0,
         time_base=Fraction(1),
-        components=tuple(colour[..., index] for index in range(colour.shape[2])),
+        components=read_only(tuple(colour[..., index] for index in range(colour.shape[2]))),
         samples=Samples("rgb" if colour.shape[2] == 3 else "gray", bits, full_range=True),
         to_display=orientation.to_display(),
-        thumbnail=thumbnail,
-        thumbnail_scale=(display_width / thumbnail.shape[1], display_height / thumbnail.shape[0]),
+        shrink=partial(_shrunk, colour, bits, orientation),
     )
 
 
-def _thumbnail(
-    colour: NDArray[np.integer], bits: int, orientation: Orientation, wanted: int | None
+def _shrunk(
+    colour: NDArray[np.integer], bits: int, orientation: Orientation, width: int, height: int
 ) -> NDArray[np.uint8]:
-    long_side = max(colour.shape[:2])
-    shrink = min(1.0, (wanted or usual_side(long_side)) / long_side)
-    size = (max(1, round(colour.shape[1] * shrink)), max(1, round(colour.shape[0] * shrink)))
+    size = (height, width) if orientation.swaps_axes else (width, height)
     resized = cv2.resize(colour, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     small = (np.asarray(resized, colour.dtype) >> (bits - 8)).astype(np.uint8)
     bgr = np.repeat(small, 3, axis=2) if small.shape[2] == 1 else small[..., ::-1]

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -59,6 +61,11 @@ class ArcFace(nn.Module):
         x = F.max_pool2d(self.prelu(self.bn1(self.conv1(x))), 2)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.bn5(self.fc5(self.bn4(x).flatten(1)))
+
+    @torch.inference_mode()
+    def vectors(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, 512) embeddings of (B, 3, S, S) RGB crops in [-1, 1]."""
+        return self(grey_faces(torch.from_numpy(np.ascontiguousarray(crops)))).numpy()
 
 
 def _layer(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

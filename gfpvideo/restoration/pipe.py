@@ -1,24 +1,17 @@
 """Restore pictures as they come through a pipe, and hand them on at once."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from gfpvideo.errors import UnsupportedMediaError
-from gfpvideo.faces.shots import mark_shots
-from gfpvideo.frames import Frame, Report
-from gfpvideo.media.limits import Limits
+from gfpvideo.frames import Report
 from gfpvideo.media.segment import finished
-from gfpvideo.media.source import VideoSource
-from gfpvideo.media.y4m import STANDARD_INPUT, STANDARD_OUTPUT, Y4mWriter, open_y4m
+from gfpvideo.media.y4m import STANDARD_INPUT, STANDARD_OUTPUT, Y4mWriter
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.restoration.run import TELECINE, Restorer, film_tracker, open_film
-from gfpvideo.stages.run import Stages
-
-_QUEUE = 4
-"""Frames that wait between two threads."""
+from gfpvideo.restoration.load import load_parts
+from gfpvideo.restoration.opening import checked, open_film, open_standard_input
+from gfpvideo.restoration.way import follow, restore_faces
+from gfpvideo.stages.run import Run
 
 
 def pipe(source: Path | None, options: RestoreOptions) -> Report:
@@ -32,44 +25,22 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
         ClosedError: if who reads the pictures has had enough.
         GfpvideoError: if they cannot be restored.
     """
-    restorer = Restorer.load(options)
-    report = restorer.report(source or STANDARD_INPUT, STANDARD_OUTPUT)
-    film = open_film(source, options) if source is not None else _standard_input(options)
-    with film, Stages() as stages, Y4mWriter(film) as writer:
-        decoded = stages.ahead(stages.timed("decode", _whole(film.frames(), options)), _QUEUE)
-        restored = restorer.faces(stages.timed("shots", mark_shots(decoded)), film_tracker(options), stages)
+    parts = load_parts(options)
+    report = Report(str(source or STANDARD_INPUT), str(STANDARD_OUTPUT))
+    report.use(parts.generator.model.name, parts.generator.engine.name)
+    film = open_film(source, options) if source is not None else open_standard_input(options)
+    with film, Run() as run, Y4mWriter(film) as writer:
+        frames = film.frames() if source is not None else checked(film.frames(), options)
+        restored = restore_faces(follow(run("decode", frames, thread=True), parts, options, run), parts, options, run)
         intervals = _Intervals()
-        with closing(stages.ahead(restored, _QUEUE)) as ready:  # type: ignore[type-var]  # a generator
-            for item, picture in finished(ready, film, options, restorer.enlarge):
+        with closing(finished(restored, film, options, parts.enlarge)) as pictures:
+            for item, picture in pictures:
                 writer.write(picture, report.frames)
-                report.add(1, len(item.touched), item.spared, (number for number, _ in item.touched))
+                report.note(item)
                 intervals.note(item.frame.pts)
     report.warnings = [*film.warnings, *writer.warnings, *intervals.warnings()]
+    report.stages = run.seconds
     return report
-
-
-def _standard_input(options: RestoreOptions) -> VideoSource:
-    before = list(TELECINE) if options.telecine else []
-    if options.deinterlace:
-        before = ["bwdif=mode=send_frame:deint=all"]
-    return VideoSource(
-        STANDARD_INPUT,
-        options.detect_size,
-        filters=[*before, *options.filters],
-        limits=Limits(options.max_side, options.max_streams),
-        container=open_y4m(),
-    )
-
-
-def _whole(frames: Iterator[Frame], options: RestoreOptions) -> Iterator[Frame]:
-    """The same frames, unless the first says that it is made of fields and no option says what to do about it."""
-    for frame in frames:
-        picture: Any = frame.picture
-        if frame.index == 0 and picture.interlaced_frame and options.deinterlace is None and not options.telecine:
-            raise UnsupportedMediaError(
-                f"{STANDARD_INPUT}: the pictures are interlaced; give --deinterlace, --telecine or --no-deinterlace"
-            )
-        yield frame
 
 
 class _Intervals:

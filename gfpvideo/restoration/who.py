@@ -4,21 +4,29 @@ ArcFace turns aligned faces into vectors whose angle tells persons apart. Its we
 developed: what is tested is the way there, with random weights, not the threshold, which is a usual one for ArcFace.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from threading import Event as Flag
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from gfpvideo.errors import InputError
-from gfpvideo.faces.align import cut, template
-from gfpvideo.faces.detectors.detector import Detector
-from gfpvideo.frames import CroppedFrame, Face
+from gfpvideo.errors import InputError, StoppedError
+from gfpvideo.frames import CroppedFrame, Frame
 from gfpvideo.media.still import read_picture
-from gfpvideo.networks.arcface import ArcFace, grey_faces
+from gfpvideo.networks.weights import installed
+from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.geometry import face_size
+from gfpvideo.restoration.events import Following
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.opening import for_stills, open_film
+from gfpvideo.restoration.way import cut_out, follow
+from gfpvideo.stages.run import Run
 from gfpvideo.stages.spread import Spread
+
+if TYPE_CHECKING:
+    from gfpvideo.networks.arcface import ArcFace
 
 SIDE = 256
 """Side of the crops that are compared."""
@@ -29,32 +37,89 @@ Embedding = NDArray[np.float32]
 """(512,) of length 1."""
 
 
-def embed(network: ArcFace, crops: NDArray[np.float32]) -> Embedding:
+def choose_like_reference(
+    source: Path, options: RestoreOptions, parts: Finder, stop: Flag
+) -> Generator[Following, None, RestoreOptions]:
+    """The options with the tracks of a film chosen that look like the person of ``--reference``: a pass over the film.
+
+    Raises:
+        StoppedError: if ``stop`` is set meanwhile.
+        WeightsError: if ArcFace's weights are missing.
+        InputError: if the reference shows no face, or nobody looks like it.
+    """
+    if options.reference is None:
+        return options
+    with open_film(source, options) as film:
+        told: list[Following] = []
+
+        def note(done: int) -> None:
+            if stop.is_set():
+                raise StoppedError(f"{source}: interrupted while looking for the person; nothing was written")
+            told.append(Following(done, film.expected_frames))
+
+        chosen = like_reference(_counted(film.frames(), note), options, parts)
+    yield from told[-1:]
+    return chosen
+
+
+def like_reference(frames: Iterator[Frame], options: RestoreOptions, parts: Finder) -> RestoreOptions:
+    """The same for frames that are there; see :func:`choose_like_reference`."""
+    if options.reference is None:
+        return options
+    weights = installed("arcface-resnet18", options.weights_dir)
+    from gfpvideo.networks.arcface import load_arcface
+
+    network = load_arcface(weights)
+    wanted = embed(network, portrait(options.reference, parts, options)[None])
+    everybody = options.model_copy(update={"only": (), "skip": (), "max_faces": None})
+    with Run() as run:
+        cropped = cut_out(follow(frames, parts, everybody, run), parts, everybody, run, SIDE)
+        found = similarities(cropped, network, wanted)
+    chosen = tuple(number for number, cosine in sorted(found.items()) if cosine >= options.likeness)
+    if not chosen:
+        raise InputError(_nobody(options, found))
+    return options.model_copy(update={"only": chosen})
+
+
+def _counted(frames: Iterator[Frame], note: Callable[[int], None]) -> Iterator[Frame]:
+    for done, frame in enumerate(frames, 1):
+        note(done)
+        yield frame
+
+
+def _nobody(options: RestoreOptions, found: dict[int, float]) -> str:
+    nearest = f"the nearest has {max(found.values()):.2f}" if found else "there is no face at all"
+    return (
+        f"{options.reference}: nobody in the film looks like it by {options.likeness:g} ({nearest});"
+        " lower --likeness, or choose with gfpvideo inspect"
+    )
+
+
+def embed(network: "ArcFace", crops: NDArray[np.float32]) -> Embedding:
     """Mean direction of the faces of one person, (B, S, S, 3) RGB in [-1, 1]."""
-    with torch.inference_mode():
-        vectors = network(grey_faces(torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()))).numpy()
+    vectors = network.vectors(crops.transpose(0, 3, 1, 2))
     mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
     return (mean / np.linalg.norm(mean)).astype(np.float32)
 
 
-def portrait(path: Path, detector: Detector, min_score: float) -> NDArray[np.float32]:
+def portrait(path: Path, parts: Finder, options: RestoreOptions) -> NDArray[np.float32]:
     """(S, S, 3) crop of the largest face of a picture.
 
     Raises:
         InputError: if the picture cannot be read, or shows no face.
     """
-    frame = read_picture(path, None).frame
-    (found,) = detector.detect([frame.thumbnail])
-    faces = [detection.scaled(frame.thumbnail_scale) for detection in found if detection.score >= min_score]
-    if not faces:
+    alone = for_stills(options).model_copy(
+        update={"only": (), "skip": (), "max_faces": None, "tracks": None, "detect_size": None, "min_face": 0.0}
+    )
+    with Run(threads=False) as run:
+        followed = follow(iter([read_picture(path).frame]), parts, alone, run)
+        (found,) = cut_out(followed, parts, alone, run, SIDE)
+    if not found.crops:
         raise InputError(f"{path}: no face was found; give a picture that shows the person's face")
-    largest = max(faces, key=lambda face: face_size(face.landmarks))
-    crop = cut(frame, Face(1, largest.landmarks, filled=False), template(SIDE, detector.landmarks_512), SIDE)
-    assert crop is not None, "a face that was found lies inside its picture"
-    return crop.source
+    return max(found.crops, key=lambda crop: face_size(crop.face.landmarks)).source
 
 
-def similarities(frames: Iterator[CroppedFrame], network: ArcFace, wanted: Embedding) -> dict[int, float]:
+def similarities(frames: Iterator[CroppedFrame], network: "ArcFace", wanted: Embedding) -> dict[int, float]:
     """Cosine between each track's face and the wanted one, by number of the track."""
     looks: dict[int, Spread[NDArray[np.float32]]] = {}
     for frame in frames:

@@ -10,14 +10,22 @@ from gfpvideo.stages.threads import run_ahead
 
 Item = TypeVar("Item")
 
+_QUEUE = 4
+"""Items that wait between two threads."""
 _WAITING = "waiting"
 _END = object()
 
 
-class Stages:
-    """The running stages of one pipeline; leaving the ``with`` block ends every thread among them."""
+class Run:
+    """The running stages of one restoration; leaving the ``with`` block ends every thread among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: bool = True) -> None:
+        """Nothing runs yet.
+
+        Args:
+            threads: whether stages may run ahead at all; without, all run where their result is asked for.
+        """
+        self._threads = threads
         self._exits = ExitStack()
         self._spent: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -34,15 +42,16 @@ class Stages:
         """Seconds that each stage has worked, not counting the stages before it."""
         return {name: spent for name, spent in self._spent.items() if name != _WAITING}
 
-    def timed(self, name: str, stage: Iterator[Item]) -> Iterator[Item]:
-        """``stage``, its time booked under ``name``."""
+    def __call__(self, name: str, stage: Iterator[Item], *, thread: bool = False) -> Iterator[Item]:
+        """``stage``, its time booked under ``name``; with ``thread`` it runs ahead, and what is before it with it."""
+        timed = self._timed(name, stage)
+        if not (thread and self._threads):
+            return timed
+        return self._timed(_WAITING, self._exits.enter_context(closing(run_ahead(timed, _QUEUE))))
+
+    def _timed(self, name: str, stage: Iterator[Item]) -> Iterator[Item]:
         while (item := self._next(name, stage)) is not _END:
             yield item  # type: ignore[misc]  # anything but the end marker is an item
-
-    def ahead(self, stage: Iterator[Item], depth: int) -> Iterator[Item]:
-        """``stage`` in a thread of its own, at most ``depth`` items ahead."""
-        running = self._exits.enter_context(closing(run_ahead(stage, depth)))
-        return self.timed(_WAITING, running)
 
     def _next(self, name: str, stage: Iterator[Item]) -> Item | object:
         """The stage's next item; time spent in stages below it in the same thread is booked to them."""

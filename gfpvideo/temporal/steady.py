@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from gfpvideo.composite.mask import border_fade, face_mask, mask_of
-from gfpvideo.frames import Crop, CroppedFrame
-from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.frames import Crop, GeneratedFrame, RestoredCrop
+from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import Affine
+from gfpvideo.pixels.regions import border_fade, face_mask
+from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 
 Grain = Literal["none", "match"]
@@ -45,13 +46,18 @@ _LARGEST_ERROR = 1.5
 class _Held:
     """The crops of a frame and what is compared of them, by track."""
 
-    frame: CroppedFrame | None
+    frame: GeneratedFrame | None
     """The frame itself, until it was handed on."""
-    crops: dict[int, Crop]
+    crops: dict[int, RestoredCrop]
     luma: dict[int, FloatImage]
 
 
-def steady(frames: Iterator[CroppedFrame], radius: int, grain: Grain = "none") -> Iterator[CroppedFrame]:
+def reach(radius: int) -> Reach:
+    """Frames around one that its steadied crops depend on."""
+    return Reach(radius, radius)
+
+
+def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none") -> Iterator[GeneratedFrame]:
     """Stage: restored crops averaged over up to ``radius`` frames either side; hands them on that much later.
 
     Tracks end at cuts, so nothing is mixed across one.
@@ -62,25 +68,27 @@ def steady(frames: Iterator[CroppedFrame], radius: int, grain: Grain = "none") -
         grain: ``match`` puts the grain of each frame's source, which the average took away, back onto the face; with
             ``none`` the grain of a face that gets a share of its restoration only is averaged away too.
     """
+    if not radius:
+        yield from frames
+        return
     for window, place in windows(map(_held, frames), radius, lambda held: replace(held, frame=None)):
         yield _steadied(window, place, grain)
 
 
-def _held(frame: CroppedFrame) -> _Held:
-    restored = {crop.face.track: crop for crop in frame.crops if crop.restored is not None}
-    return _Held(frame, restored, {track: _compared(crop) for track, crop in restored.items()})
+def _held(frame: GeneratedFrame) -> _Held:
+    crops = {crop.track: crop for crop in frame.crops}
+    return _Held(frame, crops, {track: _compared(crop.crop) for track, crop in crops.items()})
 
 
-def _steadied(window: Sequence[_Held], place: int, grain: Grain) -> CroppedFrame:
+def _steadied(window: Sequence[_Held], place: int, grain: Grain) -> GeneratedFrame:
     now = window[place]
     assert now.frame is not None
-    crops = (_averaged(crop, now, window, grain) if crop.restored is not None else crop for crop in now.frame.crops)
-    return replace(now.frame, crops=tuple(crops))
+    return replace(now.frame, crops=tuple(_averaged(crop, now, window, grain) for crop in now.frame.crops))
 
 
-def _averaged(crop: Crop, now: _Held, window: Sequence[_Held], grain: Grain) -> Crop:
+def _averaged(crop: RestoredCrop, now: _Held, window: Sequence[_Held], grain: Grain) -> RestoredCrop:
     """A crop averaged with those of its neighbours, weighted pixel by pixel."""
-    track = crop.face.track
+    track, size = crop.track, len(crop.restored)
     others = [other for other in window if other is not now and track in other.crops]
     if not others:
         return crop
@@ -89,24 +97,22 @@ def _averaged(crop: Crop, now: _Held, window: Sequence[_Held], grain: Grain) -> 
     tolerance = _TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences)
     small = [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
     to_own = registration(_mean(own, lumas, small), own, np.mean(small, axis=0))
-    weights = [_enlarged(weight, len(crop.source)) for weight in small]
+    weights = [_enlarged(weight, size) for weight in small]
     found = [other.crops[track] for other in others]
-    noise_kept = 1.0 if grain == "match" else float(crop.share) - 1.0
+    noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     means = [_without(each, noise_kept) for each in (crop, *found)]
     restored = _moved(_mean(means[0], means[1:], [cv2.merge([weight] * 3) for weight in weights]), to_own)
     if noise_kept:
-        restored += noise_kept * crop.source
-    mask = crop.mask
-    if mask is not None or any(other.mask is not None for other in found):
-        mask = _moved(_mean(mask_of(crop), [mask_of(other) for other in found], weights), to_own)
-        mask = np.clip(mask, 0.0, border_fade(len(mask)))
-    return replace(crop, restored=restored, mask=mask)
+        restored += noise_kept * crop.crop.source
+    if all(each.mask is face_mask(size) for each in (crop, *found)):
+        return replace(crop, restored=restored)  # the mean of equal masks
+    mask = _moved(_mean(crop.mask, [other.mask for other in found], weights), to_own)
+    return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
 
 
-def _without(crop: Crop, noise_kept: float) -> FloatImage:
+def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
     """A restoration without its source: the mean of these, and a frame's own source, have that frame's own noise."""
-    assert crop.restored is not None
-    return crop.restored - np.asarray(noise_kept * crop.source, np.float32) if noise_kept else crop.restored
+    return crop.restored - np.asarray(noise_kept * crop.crop.source, np.float32) if noise_kept else crop.restored
 
 
 def _mean(own: FloatImage, others: Sequence[FloatImage], weights: Sequence[MatLike]) -> FloatImage:
@@ -150,9 +156,8 @@ def registration(mean: FloatImage, own: FloatImage, weight: FloatImage) -> Affin
 
 
 def _compared(crop: Crop) -> FloatImage:
-    luma, _ = rgb_to_ycc(crop.source)
-    size = len(luma) // _SHRINK
-    small = cv2.resize(luma, (size, size), interpolation=cv2.INTER_AREA)
+    size = len(crop.luma) // _SHRINK
+    small = cv2.resize(crop.luma, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * size), np.float32)
 
 

@@ -11,24 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
-from gfpvideo.faces.align import align, template
-from gfpvideo.faces.detect import detect
+from gfpvideo.faces.align import template
 from gfpvideo.faces.detectors.detector import Detector
-from gfpvideo.faces.shots import mark_shots
-from gfpvideo.faces.track import Tracker, track
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_sheet
+from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import crop_to_bytes, rgb_to_ycc
 from gfpvideo.pixels.geometry import move, scale_of
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.opening import for_stills
+from gfpvideo.restoration.way import cut_out, follow
+from gfpvideo.stages.run import Run
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around
 
-_LAG, _MAX_GAP = 4, 4
-"""Frames that the tracker may look ahead, and bridge: enough to tell a face from a flash."""
-_MIN_SCORE = 0.6
-"""Least score of a detection; a wrong face in the training data costs more than one that is missed."""
-_MIN_FACE = 10.0
-"""Display pixels; the limit on enlargement is what counts."""
+_HOW = RestoreOptions(detect_every=1, lag=4, max_gap=4, min_score=0.6)
+"""Every frame is searched, with enough before and after to tell a face from a flash, and surer than for a restoration:
+a wrong face in the training data costs more than one that is missed."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +132,20 @@ def _prepare(target: Path) -> None:
 def _chosen(path: Path, detector: Detector, selection: Selection, collected: Collected) -> list[Crop]:
     """The faces of one file that are good enough."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
-        frames = iter([(read_picture(path, None).frame, True)])
-        return [crop for _, crop in _large(_cropped(frames, detector, selection, 0), selection, collected)]
+        frames = iter([read_picture(path).frame])
+        return [
+            crop for _, crop in _large(_cropped(frames, detector, selection, for_stills(_HOW)), selection, collected)
+        ]
     with VideoSource(path) as film:
-        crops = _cropped(mark_shots(film.frames()), detector, selection, _LAG)
-        return sharpest(_large(crops, selection, collected), selection)
+        return sharpest(_large(_cropped(film.frames(), detector, selection, _HOW), selection, collected), selection)
 
 
 def _cropped(
-    frames: Iterator[tuple[Frame, bool]], detector: Detector, selection: Selection, lag: int
+    frames: Iterator[Frame], detector: Detector, selection: Selection, options: RestoreOptions
 ) -> Iterator[CroppedFrame]:
-    tracker = Tracker(lag, min(lag, _MAX_GAP), _MIN_SCORE, _MIN_FACE)
-    tracked = track(detect(frames, detector), tracker)
-    return align(tracked, selection.size, detector.landmarks_512)
+    parts = Finder(detector)
+    with Run() as run:
+        yield from cut_out(follow(frames, parts, options, run), parts, options, run, selection.size)
 
 
 def _large(

@@ -13,7 +13,7 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, OptionError
 from gfpvideo.generator.engines.torch import TorchEngine, compiled
-from gfpvideo.restoration.run import load_networks
+from gfpvideo.restoration.load import load_parts
 from gfpvideo.stages.threads import side_by_side
 from helpers import facts
 from quick import QUICK
@@ -21,8 +21,8 @@ from quick import QUICK
 
 def test_two_devices_give_what_one_gives() -> None:
     crops = np.random.default_rng(1).uniform(-1, 1, (5, 3, 256, 256)).astype(np.float32)
-    _, one = load_networks(RestoreOptions(model="compact"))
-    _, two = load_networks(RestoreOptions.parse({"model": "compact", "devices": "cpu,cpu"}))
+    one = load_parts(RestoreOptions(model="compact")).generator
+    two = load_parts(RestoreOptions.parse({"model": "compact", "devices": "cpu,cpu"})).generator
     assert two.engine.name == f"{one.engine.name} + {one.engine.name}"
     assert np.array_equal(one(crops), two(crops))
     assert np.array_equal(one(crops[:1]), two(crops[:1]))
@@ -104,8 +104,8 @@ def test_a_compiled_network_sees_batches_of_one_size(monkeypatch: pytest.MonkeyP
 def test_inductor_gives_what_torch_gives(rng: np.random.Generator) -> None:
     crops = rng.uniform(-1, 1, (3, 3, 256, 256)).astype(np.float32)
     values = QUICK | {"engine": "torch", "precision": "fp32", "batch": 2}
-    _, plain = load_networks(RestoreOptions.parse(values))
-    _, faster = load_networks(RestoreOptions.parse(values | {"compiler": "inductor"}))
+    plain = load_parts(RestoreOptions.parse(values)).generator
+    faster = load_parts(RestoreOptions.parse(values | {"compiler": "inductor"})).generator
     assert np.abs(plain(crops) - faster(crops)).max() < 1e-4 * plain(crops).std()
 
 
@@ -119,7 +119,7 @@ def test_inductor_gives_what_torch_gives(rng: np.random.Generator) -> None:
 )
 def test_compilers_that_do_not_fit_are_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(EngineError, match=words):
-        load_networks(RestoreOptions.parse(QUICK | values))
+        load_parts(RestoreOptions.parse(QUICK | values))
 
 
 def test_tensorrt_is_an_extra() -> None:

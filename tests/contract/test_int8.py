@@ -10,7 +10,7 @@ import gfpvideo
 from gfpvideo.errors import EngineError
 from gfpvideo.generator.quantize import LEAST_PSNR, Quantized, quantize
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.restoration.run import crops_of
+from gfpvideo.restoration.sample import crops_of
 from helpers import psnr
 
 

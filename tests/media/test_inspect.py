@@ -16,7 +16,7 @@ from gfpvideo.errors import InputError
 from gfpvideo.faces.choose import choose
 from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.frames import Face, Samples, TrackedFrame
-from gfpvideo.look.inspect import timecode
+from gfpvideo.options.timecode import timecode
 from helpers import facts, frame_of
 from quick import QUICK
 

@@ -14,13 +14,15 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import InputError, OptionError, WeightsError
 from gfpvideo.faces.detectors.load import make_detector
-from gfpvideo.look.preview import preview
+from gfpvideo.look.preview import preview_sheet
 from gfpvideo.media.compare import wipe_place
 from gfpvideo.media.still import write_sheet
 from gfpvideo.networks import weights
 from gfpvideo.networks.arcface import ArcFace
 from gfpvideo.options.restore import Comparison
 from gfpvideo.restoration import who
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.run import Job
 from helpers import facts, write_film
 from quick import QUICK
 
@@ -92,7 +94,9 @@ def test_a_preview_has_a_column_for_each_shot_with_a_face(tmp_path: Path) -> Non
     other = np.ascontiguousarray(255 - face[::-1])
     film = write_film(tmp_path / "film.mkv", [*[face] * 20, *[other] * 20, *[face[:, ::-1].copy()] * 20])
     sheet = tmp_path / "sheet.png"
-    assert preview(film, sheet, RestoreOptions()) == 2
+    moments = Job(film).preview()
+    assert [moment.track for moment in moments] == [1, 2]
+    write_sheet(sheet, preview_sheet(moments))
     picture = cv2.imread(str(sheet))
     assert picture is not None
     assert picture.shape[1] == 2 * 320
@@ -102,8 +106,7 @@ def test_a_preview_has_a_column_for_each_shot_with_a_face(tmp_path: Path) -> Non
         assert column[100:220, 100:220].mean() > 1.5
     wall = write_film(tmp_path / "wall.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 5)
     with pytest.raises(InputError, match="no face was found"):
-        preview(wall, tmp_path / "none.png", RestoreOptions())
-    assert not (tmp_path / "none.png").exists()
+        Job(wall).preview()
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def arcface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch.save(ArcFace().state_dict(), path)
     known = weights.installed
     monkeypatch.setattr(
-        "gfpvideo.restoration.run.installed",
+        "gfpvideo.restoration.who.installed",
         lambda name, folder=None: path if name == "arcface-resnet18" else known(name, folder),
     )
 
@@ -138,12 +141,12 @@ def test_who_looks_like_the_reference_is_chosen(film: Path, tmp_path: Path) -> N
 
 def test_different_faces_have_different_vectors(film: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network, detector = ArcFace().eval(), make_detector("centerface", 0.3)
+    network, finder = ArcFace().eval(), Finder(make_detector("centerface", 0.3))
     picture = decoded(film)[0][..., ::-1].copy()
     paths = [tmp_path / name for name in ("one.png", "mirrored.png")]
     for path, shown in zip(paths, (picture, picture[:, ::-1].copy()), strict=True):
         write_sheet(path, shown)
-    one, other = (who.embed(network, who.portrait(path, detector, 0.5)[None]) for path in paths)
+    one, other = (who.embed(network, who.portrait(path, finder, RestoreOptions())[None]) for path in paths)
     assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
     assert float(one @ other) < 0.9999
 

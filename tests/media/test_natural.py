@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import gfpvideo
 from gfpvideo.frames import Rect
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 from helpers import write_film
 
 Picture = NDArray[np.uint8]
@@ -42,7 +42,7 @@ def restored_film(
     write_film(source, pictures, codec="libx264rgb", pix_fmt="rgb24", options={"qp": "0"})
     rects: list[list[Rect]] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: FrameDone) -> None:
         rects.append([rect for _, rect in progress.restored.touched])
 
     values = {"codec": "libx264rgb", "crf": 0, "overwrite": True, **options}

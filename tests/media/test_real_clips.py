@@ -11,7 +11,7 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.pixels.color import component_slices
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 from helpers import facts
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_a_clip_without_faces_is_bit_exact(name: str, media: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["androidx/sample.mp4", "intel-iot-devkit/please.mkv"])
 def test_samples_outside_the_faces_are_the_decoders(name: str, media: Path, tmp_path: Path) -> None:
-    touched: list[Progress] = []
+    touched: list[FrameDone] = []
     target = tmp_path / "restored.mkv"
     gfpvideo.restore(media / name, target, RestoreOptions(codec="ffv1", adapt=False), on_frame=touched.append)
     with av.open(str(media / name)) as old, av.open(str(target)) as new:

@@ -17,7 +17,7 @@ from gfpvideo.errors import CorruptMediaError, InputError, OptionError, OutputEr
 from gfpvideo.generator.engines.choose import cuda_present
 from gfpvideo.media.pixel_format import components, samples
 from gfpvideo.pixels.color import component_slices
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 from helpers import facts, smooth_picture, write_film
 from quick import QUICK
 
@@ -53,7 +53,7 @@ def test_faces_change_and_nothing_else_does(film: Path, tmp_path: Path) -> None:
     """With a lossless encoder, every sample outside the reported rectangles is the decoder's."""
     touched: dict[int, Any] = {}
 
-    def note(progress: Progress) -> None:
+    def note(progress: FrameDone) -> None:
         touched[progress.restored.frame.index] = progress.restored.touched
 
     target = tmp_path / "restored.mkv"
@@ -152,7 +152,7 @@ def test_faces_in_a_turned_film_are_found_upright(film: Path, tmp_path: Path) ->
             turned = av.VideoFrame.from_ndarray(np.rot90(frame.to_ndarray(format="rgb24")).copy(), format="rgb24")
             container.mux(stream.encode(turned))
         container.mux(stream.encode(None))
-    seen: list[Progress] = []
+    seen: list[FrameDone] = []
     report = gfpvideo.restore(source, tmp_path / "restored.mkv", on_frame=seen.append)
     assert report.faces == 8
     to_display = seen[0].restored.frame.to_display
@@ -279,7 +279,7 @@ def test_frames_do_not_wait_for_the_garbage_collector(film: Path, tmp_path: Path
     """
     left = 0
 
-    def note(progress: Progress) -> None:
+    def note(progress: FrameDone) -> None:
         nonlocal left
         if progress.restored.frame.index == 89:
             left = sum(isinstance(item, av.VideoFrame) for item in gc.get_objects())
@@ -370,7 +370,7 @@ def test_wrong_encoder_options_leave_no_file(values: dict[str, Any], words: str,
 
 
 def test_a_failing_stage_leaves_no_file(film: Path, tmp_path: Path) -> None:
-    def fail(progress: Progress) -> None:
+    def fail(progress: FrameDone) -> None:
         if progress.restored.frame.index == 5:
             raise RuntimeError("the caller gave up")
 

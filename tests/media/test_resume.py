@@ -20,6 +20,7 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.frames import Report
+from gfpvideo.restoration.events import FrameDone
 from gfpvideo.restoration.jobs.fingerprint import Identity
 from gfpvideo.restoration.jobs.journal import (
     SegmentRecord,
@@ -31,7 +32,6 @@ from gfpvideo.restoration.jobs.journal import (
     unpack,
     work_folder,
 )
-from gfpvideo.restoration.run import Progress
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
 
@@ -45,7 +45,7 @@ class GaveUpError(Exception):
 
 
 def interrupted_at(film: Path, target: Path, frame: int, **values: Any) -> None:
-    def give_up(progress: Progress) -> None:
+    def give_up(progress: FrameDone) -> None:
         if progress.restored.frame.index == frame:
             raise GaveUpError
 
@@ -90,7 +90,7 @@ def test_a_resumed_film_is_the_uninterrupted_one(
 def test_a_stop_keeps_whole_segments(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path) -> None:
     target, stop = tmp_path / "film.mkv", Event()
 
-    def ask(progress: Progress) -> None:
+    def ask(progress: FrameDone) -> None:
         if progress.restored.frame.index == 20:
             stop.set()
 

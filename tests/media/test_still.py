@@ -12,7 +12,7 @@ from PIL.ExifTags import Base
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_exif_orientation_is_obeyed_and_kept(orientation: int, portrait: Image.I
     exif[Base.Orientation.value] = orientation
     source = tmp_path / "photo.png"
     stored.save(source, exif=exif)
-    seen: list[Progress] = []
+    seen: list[FrameDone] = []
     report = gfpvideo.restore(source, on_frame=seen.append)
     assert report.faces == 1
     with Image.open(report.target) as new:

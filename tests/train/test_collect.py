@@ -9,17 +9,17 @@ import numpy as np
 import skimage.data
 from typer.testing import CliRunner
 
+import helpers
 from gfpvideo.cli import app
 from gfpvideo.faces.align import template
 from gfpvideo.faces.detectors.load import make_detector
-from gfpvideo.frames import Crop, Face, Rect
+from gfpvideo.frames import Crop
 from gfpvideo.train.collect import Selection, sharpest, sharpness
 from gfpvideo.train.data import COMPONENT_FILE, boxes_around, load_faces
 
 
 def crop_of(picture: np.ndarray, track: int) -> Crop:
-    face = Face(track, np.zeros((5, 2)), filled=False)
-    return Crop(face, np.eye(2, 3), Rect(0, 0, 64, 64), picture.astype(np.float32))
+    return helpers.crop_of(picture.astype(np.float32), track)
 
 
 def test_a_folder_of_photographs_and_films_becomes_training_data(film: Path, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.frames import CroppedFrame, Samples
 from gfpvideo.generator.batches import BLOCK, generate
-from helpers import IDENTITY, frame_of
+from helpers import crop_of, cropped_frame, frame_of
 
 SIDE = 8
 
@@ -32,8 +32,7 @@ def film(levels: list[float], track: int = 1, share: float = 1.0) -> list[Croppe
     for index, level in enumerate(levels):
         frame = frame_of([np.zeros((4, 4), np.uint8)], Samples("gray", 8), index)
         source = np.full((SIDE, SIDE, 3), level / 127.5 - 1, np.float32)
-        crop = Crop(Face(track, np.zeros((5, 2)), False), IDENTITY, Rect(0, 0, 4, 4), source, share=share)
-        frames.append(CroppedFrame(frame, (crop,)))
+        frames.append(cropped_frame(frame, crop_of(source, track, share=share)))
     return frames
 
 
@@ -79,5 +78,5 @@ def test_the_size_of_a_batch_changes_nothing(batch: int) -> None:
 def test_faces_that_get_nothing_do_not_run() -> None:
     network: Any = Negative()
     done = list(generate(iter(film([10, 20], share=0.0)), network, 4, 0.5))
-    assert [frame.crops[0].restored for frame in done] == [None, None]
+    assert [(frame.crops, frame.spared) for frame in done] == [((), 1), ((), 1)]
     assert network.batches == []

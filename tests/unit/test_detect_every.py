@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.faces.align import FFHQ_512
 from gfpvideo.faces.detect import Found, detect
-from gfpvideo.frames import DetectedFrame, Detection, Frame, Samples
+from gfpvideo.frames import DetectedFrame, Detection, Samples, ShotFrame
 from helpers import frame_of
 
 SCALE = 0.25
@@ -36,19 +37,22 @@ class Scripted:
         return [[Detection(landmarks, np.array([place, 0, place + 100, 100.0]), 0.9)]]
 
 
-def frames(count: int, cuts: Sequence[int] = (0,)) -> list[tuple[Frame, bool]]:
+def frames(count: int, cuts: Sequence[int] = (0,)) -> list[ShotFrame]:
     plain = frame_of([np.zeros((8, 8), np.uint8)], Samples("gray", 8))
     return [
-        (replace(plain, index=index, thumbnail=np.full((8, 8, 3), index, np.uint8)), index in cuts)
-        for index in range(count)
+        ShotFrame(replace(plain, index=index, shrink=partial(_flat, index)), index in cuts) for index in range(count)
     ]
+
+
+def _flat(level: int, width: int, height: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), level, np.uint8)
 
 
 def searched(
     places: Sequence[float | None], every: int = 2, cuts: Sequence[int] = (0,), known: dict[int, Found] | None = None
 ) -> tuple[list[DetectedFrame], list[int]]:
     detector = Scripted(places)
-    found = list(detect(iter(frames(len(places), cuts)), detector, every, known or {}))
+    found = list(detect(iter(frames(len(places), cuts)), detector, None, every, known or {}))
     assert [item.frame.index for item in found] == list(range(len(places)))
     assert [item.cut for item in found] == [index in cuts for index in range(len(places))]
     return found, detector.asked
@@ -58,10 +62,12 @@ def test_doubled_frames_are_searched_once() -> None:
     """Held animation and telecine repeat pictures: what was found in the first is in the others, a cut or not."""
     once = frames(4)
     doubled = [
-        (replace(frame, index=2 * index + copy), cut) for index, (frame, cut) in enumerate(once) for copy in (0, 1)
+        ShotFrame(replace(shot.frame, index=2 * index + copy), shot.cut)
+        for index, shot in enumerate(once)
+        for copy in (0, 1)
     ]
     detector = Scripted([1.0, 30.0, 60.0, 90.0])
-    found = list(detect(iter(doubled), detector, 1))
+    found = list(detect(iter(doubled), detector))
     assert detector.asked == [0, 1, 2, 3]
     places = [item.detections[0].box[0] for item in found]
     assert places == [1, 1, 30, 30, 60, 60, 90, 90]

@@ -11,15 +11,16 @@ import torch
 from facexlib.parsing.parsenet import ParseNet
 
 from gfpvideo.composite.guard import agreement, guarded
-from gfpvideo.composite.mask import border_fade, face_mask, mask_of, parsed
-from gfpvideo.composite.paste import paste
+from gfpvideo.composite.mask import parse
+from gfpvideo.composite.paste import pasted
 from gfpvideo.errors import WeightsError
-from gfpvideo.faces.align import template
-from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.frames import GeneratedFrame, RestoredCrop, Samples
 from gfpvideo.networks.parsenet import FaceParser
 from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.patches import patched
+from gfpvideo.pixels.regions import border_fade, face_mask
 from gfpvideo.temporal.steady import steady
-from helpers import frame_of
+from helpers import frame_of, generated_frame, restored_crop
 
 SIZE = 256
 COVERS = {"hand": (198, 150, 122), "microphone": (35, 35, 40), "book": (40, 110, 60)}
@@ -44,21 +45,16 @@ def covered(face: FloatImage, colour: Sequence[int]) -> tuple[FloatImage, FloatI
     return np.asarray(with_cover, np.float32), region
 
 
-def crop_of(source: FloatImage, restored: FloatImage, mask: FloatImage | None = None) -> Crop:
-    face = Face(1, template(SIZE), filled=False)
-    return Crop(face, np.eye(2, 3), Rect(0, 0, SIZE, SIZE), source, restored, mask)
-
-
-def frame_with(crop: Crop) -> CroppedFrame:
-    planes = [np.rint((crop.source[..., index] + 1) * 127.5).astype(np.uint8) for index in range(3)]
-    return CroppedFrame(frame_of(planes, Samples("rgb", 8, full_range=True)), (crop,))
+def frame_with(crop: RestoredCrop) -> GeneratedFrame:
+    planes = [np.rint((crop.crop.source[..., index] + 1) * 127.5).astype(np.uint8) for index in range(3)]
+    return generated_frame(frame_of(planes, Samples("rgb", 8, full_range=True)), crop)
 
 
 def test_a_true_restoration_is_not_held_up(face: FloatImage) -> None:
     assert agreement(blurred(face), face) is None
     darker = np.asarray(face * 0.9 - 0.1, np.float32)
     assert agreement(blurred(face), darker) is None
-    untouched = crop_of(blurred(face), face)
+    untouched = restored_crop(blurred(face), face)
     assert guarded(untouched) is untouched
 
 
@@ -66,11 +62,9 @@ def test_a_true_restoration_is_not_held_up(face: FloatImage) -> None:
 def test_a_face_invented_over_a_cover_is_left_out(colour: Sequence[int], face: FloatImage) -> None:
     """The generator returns the bare face: pasted, the cover is still there and the rest is restored."""
     source, region = covered(blurred(face), colour)
-    frame = frame_with(guarded(crop_of(source, face)))
-    restored = paste(frame, 1.0, "model")
-    before, after = (
-        np.stack(planes, axis=2).astype(np.float32) for planes in (frame.frame.components, restored.components)
-    )
+    frame = frame_with(guarded(restored_crop(source, face)))
+    restored = patched(pasted(frame, 1.0, "model"))
+    before, after = (np.stack(planes, axis=2).astype(np.float32) for planes in (frame.frame.components, restored))
     change, wanted = np.abs(after - before).mean(axis=2), np.abs((face - source) * 127.5).mean(axis=2)
     cover = (cv2.erode(region, np.ones((5, 5))) > 0) & (wanted > 20)
     assert cover.sum() > 500
@@ -84,10 +78,10 @@ def test_masks_are_averaged_with_the_restorations(face: FloatImage) -> None:
     """A guard that trips in one frame of a still shot only fades; nothing blinks."""
     open_mask = face_mask(SIZE)
     closed = np.zeros_like(open_mask)
-    frames = [frame_with(crop_of(face, face, closed if index == 4 else None)) for index in range(9)]
+    frames = [frame_with(restored_crop(face, face, closed if index == 4 else None)) for index in range(9)]
     (middle,) = list(steady(iter(frames), 4))[4].crops
-    assert np.abs(mask_of(middle) - open_mask * 8 / 9).max() < 0.02
-    assert mask_of(middle)[0].max() == 0
+    assert np.abs(middle.mask - open_mask * 8 / 9).max() < 0.02
+    assert middle.mask[0].max() == 0
 
 
 def test_a_parsed_mask_is_soft_and_ends_before_the_border(face: FloatImage) -> None:
@@ -96,11 +90,8 @@ def test_a_parsed_mask_is_soft_and_ends_before_the_border(face: FloatImage) -> N
         found[:, :, :128] = 1
         return found
 
-    bare = Crop(Face(1, template(SIZE), filled=False), np.eye(2, 3), Rect(0, 0, SIZE, SIZE), face)
-    frames = [frame_with(crop_of(face, face)), frame_with(bare)]
-    (crop,), (untouched,) = (frame.crops for frame in parsed(iter(frames), left_half))
-    assert untouched.mask is None
-    mask = mask_of(crop)
+    (found,) = parse(iter([frame_with(restored_crop(face, face))]), left_half)
+    mask = found.crops[0].mask
     assert mask[128, 64] > 0.99
     assert mask[128, 192] < 0.01
     assert 0.4 < mask[128, 128] < 0.6

@@ -10,10 +10,10 @@ import skimage.data
 
 from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
 from gfpvideo.faces.align import template
-from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.frames import CroppedFrame, Samples
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import resample
-from helpers import frame_of
+from helpers import crop_of, cropped_frame, frame_of
 
 SIZE = 256
 
@@ -25,18 +25,13 @@ def face() -> FloatImage:
     return (cv2.resize(portrait, (SIZE, SIZE), interpolation=cv2.INTER_AREA) / 127.5 - 1).astype(np.float32)
 
 
-def crop_of(source: FloatImage, landmarks: np.ndarray | None = None) -> Crop:
-    points = template(SIZE) if landmarks is None else landmarks
-    return Crop(Face(1, points, filled=False), np.eye(2, 3), Rect(0, 0, SIZE, SIZE), source)
-
-
 def coarse(face: FloatImage, factor: int) -> FloatImage:
     small = cv2.resize(face, (SIZE // factor, SIZE // factor), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def needs(source: FloatImage, landmarks: np.ndarray | None = None, min_face: float = 10) -> float:
-    return need(crop_of(source, landmarks), rgb_to_ycc(source)[0], min_face)
+    return need(crop_of(source, landmarks=landmarks), min_face)
 
 
 def test_blur_makes_a_face_need_more(face: FloatImage) -> None:
@@ -72,7 +67,7 @@ def test_a_turned_face_fades_out(face: FloatImage) -> None:
         points = template(SIZE).copy()
         points[2, 0] += turn * (points[1, 0] - points[0, 0])
         shares.append(needs(blurred, points))
-        assert asymmetry(crop_of(blurred, points)) == pytest.approx(2 * turn, abs=0.05)
+        assert asymmetry(crop_of(blurred, landmarks=points)) == pytest.approx(2 * turn, abs=0.05)
     assert shares[0] == 1.0
     assert 0 < shares[1] < 1
     assert shares[2] < 0.01
@@ -94,13 +89,13 @@ def test_shares_change_smoothly_along_a_track(face: FloatImage) -> None:
     def frames() -> Iterator[CroppedFrame]:
         for index in range(30):
             frame = frame_of([np.zeros((8, 8), np.uint8)] * 3, Samples("rgb", 8, full_range=True), index)
-            yield CroppedFrame(frame, (crop_of(blurred, turned if index >= 15 else None),))
+            yield cropped_frame(frame, crop_of(blurred, landmarks=turned if index >= 15 else None))
 
-    shares = np.array([frame.crops[0].share for frame in weigh(frames(), 6, 10)])
+    shares = np.array([frame.crops[0].share for frame in weigh(frames(), 10)])
     assert len(shares) == 30
     assert np.abs(np.diff(shares)).max() < 0.1
     assert (np.diff(shares) <= 1e-9).all()
     assert shares[0] == 1.0
     assert shares[-1] == 0.0
     other = [replace(frame, crops=()) for frame in frames()]
-    assert [len(frame.crops) for frame in weigh(iter(other), 6, 10)] == [0] * 30
+    assert [len(frame.crops) for frame in weigh(iter(other), 10)] == [0] * 30

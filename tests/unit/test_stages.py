@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.stages.run import Stages
+from gfpvideo.stages.run import Run
 from gfpvideo.stages.threads import run_ahead
 
 
@@ -71,9 +71,9 @@ def test_leaving_the_stages_ends_every_thread() -> None:
         while True:
             yield 1
 
-    with pytest.raises(RuntimeError), Stages() as stages:
-        one = stages.ahead(endless(), 2)
-        two = stages.ahead((item + 1 for item in one), 2)
+    with pytest.raises(RuntimeError), Run() as run:
+        one = run("one", endless(), thread=True)
+        two = run("two", (item + 1 for item in one), thread=True)
         next(two)
         raise RuntimeError
     assert not any(thread.name == "gfpvideo-stage" for thread in threading.enumerate())
@@ -88,10 +88,10 @@ def test_time_is_booked_to_the_stage_that_spends_it() -> None:
     def quick(items: Iterator[int]) -> Iterator[int]:
         yield from items
 
-    with Stages() as stages:
-        chained = stages.timed("quick", quick(stages.ahead(stages.timed("slow", slow()), 1)))
+    with Run() as run:
+        chained = run("quick", quick(run("slow", slow(), thread=True)))
         assert list(chained) == list(range(5))
-        seconds = stages.seconds
+        seconds = run.seconds
     assert set(seconds) == {"quick", "slow"}
     assert seconds["slow"] > 0.09
     assert seconds["quick"] < seconds["slow"] / 4

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gfpvideo.frames import Crop, CroppedFrame, Face, Rect, Samples
+from gfpvideo.frames import GeneratedFrame, RestoredCrop, Samples
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import invert, move
+from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.steady import registration, steady
-from helpers import frame_of, smooth_picture
+from helpers import crop_of, frame_of, generated_frame, smooth_picture
 
 SIZE = 64
 
@@ -28,17 +29,16 @@ def grain_like(picture: FloatImage, deviation: float, rng: np.random.Generator) 
 
 def film_of(
     sources: Sequence[FloatImage], restored: Sequence[FloatImage | None], tracks: list[int]
-) -> Iterator[CroppedFrame]:
+) -> Iterator[GeneratedFrame]:
     """One face a frame."""
     for index, (source, result, track) in enumerate(zip(sources, restored, tracks, strict=True)):
         frame = frame_of([np.zeros((SIZE, SIZE), np.uint8)] * 3, Samples("rgb", 8, full_range=True), index)
-        face = Face(track, np.zeros((5, 2)), filled=False)
-        yield CroppedFrame(frame, (Crop(face, np.eye(2, 3), Rect(0, 0, SIZE, SIZE), source, result),))
+        crop = crop_of(source, track)
+        yield generated_frame(frame, *([] if result is None else [RestoredCrop(crop, result, face_mask(SIZE))]))
 
 
-def results(frames: Iterator[CroppedFrame]) -> list[FloatImage]:
-    found = [frame.crops[0].restored for frame in frames]
-    return [picture for picture in found if picture is not None]
+def results(frames: Iterator[GeneratedFrame]) -> list[FloatImage]:
+    return [crop.restored for frame in frames for crop in frame.crops]
 
 
 @given(count=st.integers(0, 12), radius=st.integers(0, 5))
@@ -83,7 +83,7 @@ def test_tracks_and_radius_are_respected(still: FloatImage) -> None:
 def test_faces_that_were_not_restored_take_no_part(still: FloatImage) -> None:
     restored = [still, None, still]
     frames = list(steady(film_of([still] * 3, restored, [1] * 3), 1))
-    assert [frame.crops[0].restored is None for frame in frames] == [False, True, False]
+    assert [len(frame.crops) for frame in frames] == [1, 0, 1]
 
 
 def test_matched_grain_is_that_of_the_source(still: FloatImage, rng: np.random.Generator) -> None:

@@ -1,7 +1,10 @@
 """Tracks: who is who, smoothed, filled, ended at cuts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -147,9 +150,12 @@ def test_the_smoother_ignores_the_future_it_does_not_know() -> None:
 
 def _shot_frames(pictures: Sequence[np.ndarray]) -> Iterator[Frame]:
     for index, picture in enumerate(pictures):
-        frame = blank(index)
-        frame.thumbnail = picture
-        yield frame
+        frame = frame_of([picture[..., 0]], Samples("gray", 8), index)
+        yield replace(frame, shrink=partial(_resized, picture))
+
+
+def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _textured(seed: int) -> np.ndarray:
@@ -161,11 +167,11 @@ def test_cuts_are_found_and_pans_are_not() -> None:
     first, second = _textured(1), _textured(2)
     pan = [np.roll(second, 2 * index, axis=1) for index in range(20)]
     marked = list(mark_shots(_shot_frames([first] * 15 + pan + [first] * 10)))
-    assert [frame.index for frame, _ in marked] == list(range(45))
-    assert [frame.index for frame, cut in marked if cut] == [0, 15, 35]
+    assert [shot.frame.index for shot in marked] == list(range(45))
+    assert [shot.frame.index for shot in marked if shot.cut] == [0, 15, 35]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
 def test_short_films_have_one_shot(length: int) -> None:
     marked = list(mark_shots(_shot_frames([_textured(1)] * length)))
-    assert [cut for _, cut in marked] == [True, False, False][:length]
+    assert [shot.cut for shot in marked] == [True, False, False][:length]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,13 +45,3 @@ def intersection_over_union(a: NDArray[np.float64], b: NDArray[np.float64]) -> f
     shared = float(np.prod(np.maximum(sides, 0.0)))
     both = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
     return shared / both if both > 0 else 0.0
-
-
-def thumbnail_of(picture: Picture, long_side: int) -> Picture:
-    """A picture shrunk, if need be, so that its long side is ``long_side``."""
-    height, width = picture.shape[:2]
-    shrink = min(1.0, long_side / max(height, width))
-    if shrink == 1.0:
-        return picture
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

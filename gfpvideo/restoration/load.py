@@ -1,0 +1,106 @@
+"""Load the networks that a restoration needs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gfpvideo.composite.mask import Parser
+from gfpvideo.faces.detectors.detector import Detector
+from gfpvideo.faces.detectors.load import make_detector
+from gfpvideo.generator.engines.several import SeveralEngines
+from gfpvideo.generator.generator import Generator, load_generator
+from gfpvideo.media.enlarge import Enlarge
+from gfpvideo.networks.weights import installed
+from gfpvideo.options.restore import RestoreOptions
+
+_CONTINUE = 0.6
+"""Share of the least score at which a detection still goes on with a track that exists."""
+_NAMED = (
+    "model", "weights_dir", "engine", "device", "devices", "precision", "compiler", "batch", "detector", "min_score",
+    "mask", "upscale", "background_model",
+)  # fmt: skip
+"""Options that say which networks are loaded, and for what."""
+
+
+@dataclass(frozen=True)
+class Finder:
+    """What finds faces."""
+
+    detector: Detector
+
+
+@dataclass(frozen=True)
+class Parts(Finder):
+    """All networks of a restoration; they can be kept from one to the next."""
+
+    generator: Generator
+    parser: Parser | None = None
+    """What tells face from everything else, if masks are to be parsed."""
+    enlarge: Enlarge | None = None
+    """What enlarges whole pictures, if that is wanted of a network."""
+    loaded_for: tuple[Any, ...] = ()
+    """The options that decided what was loaded; see :meth:`fit`."""
+
+    def fit(self, options: RestoreOptions) -> bool:
+        """Whether they are what :func:`load_parts` would load for other options."""
+        return self.loaded_for == _names(options)
+
+
+def load_finder(options: RestoreOptions) -> Finder:
+    """What finds faces as ``options`` want it.
+
+    Raises:
+        WeightsError: if its weights are missing or damaged.
+    """
+    weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
+    return Finder(make_detector(options.detector, options.min_score * _CONTINUE, weights))
+
+
+def load_parts(options: RestoreOptions) -> Parts:
+    """The networks that ``options`` name.
+
+    Raises:
+        WeightsError: if weights are missing or damaged.
+        EngineError: if the engine, device or precision is not to be had here.
+    """
+    detector = load_finder(options).detector
+    return Parts(detector, _generator(options), _parser(options), _upscaler(options), _names(options))
+
+
+def _names(options: RestoreOptions) -> tuple[Any, ...]:
+    return tuple(getattr(options, name) for name in _NAMED)
+
+
+def _generator(options: RestoreOptions) -> Generator:
+    """The generator, on one device or shared out over several."""
+    generators = [
+        load_generator(
+            options.model,
+            options.engine,
+            device,
+            options.precision,
+            weights_dir=options.weights_dir,
+            together=options.batch,
+            compiler=options.compiler,
+        )
+        for device in options.devices or (options.device,)
+    ]
+    if len(generators) == 1:
+        return generators[0]
+    return Generator(generators[0].model, SeveralEngines([generator.engine for generator in generators]))
+
+
+def _parser(options: RestoreOptions) -> Parser | None:
+    if options.mask != "parsing":
+        return None
+    weights = installed("parsenet", options.weights_dir)
+    from gfpvideo.networks.parsenet import FaceParser
+
+    return FaceParser(weights)
+
+
+def _upscaler(options: RestoreOptions) -> Enlarge | None:
+    if options.background_model is None:
+        return None
+    from gfpvideo.networks.upscaler import Upscaler
+
+    return Upscaler(options.background_model, options.upscale, options.device)

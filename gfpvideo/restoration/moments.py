@@ -1,0 +1,158 @@
+"""Look at a restoration before it is made: the best moment of each shot, before and after."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Event as Flag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.errors import InputError
+from gfpvideo.faces.choose import choose
+from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.pixels.geometry import face_size
+from gfpvideo.pixels.patches import window
+from gfpvideo.restoration.load import Parts
+from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.way import follow, reach, restore_faces
+from gfpvideo.restoration.who import choose_like_reference
+from gfpvideo.stages.run import Run
+from gfpvideo.stages.spread import Spread
+
+_AROUND = 6.0
+"""Side of what is shown around a face, in distances from eyes to mouth."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A face in a frame of a film, before and after."""
+
+    index: int
+    """The frame."""
+    time: Fraction
+    """Seconds from the film's beginning."""
+    track: int
+    """Number of the face's track, as everywhere."""
+    before: NDArray[np.uint8]
+    """(side, side, 3) upright RGB around the face."""
+    after: NDArray[np.uint8]
+    """The same, restored."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a moment will be shown."""
+
+    index: int
+    face: Face
+
+    @property
+    def size(self) -> float:
+        return face_size(self.face.landmarks)
+
+
+def moments(
+    source: Path,
+    options: RestoreOptions,
+    parts: Parts,
+    *,
+    most: int = 12,
+    side: int = 320,
+    on_frame: Callable[[int], None] | None = None,
+    stop: Flag | None = None,
+) -> list[Moment]:
+    """The largest chosen face of each shot, restored as it will be in the film, its neighbours in time included.
+
+    Args:
+        source: the film; it is read twice.
+        options: how it would be restored, and which part of it.
+        parts: the networks.
+        most: moments at most, spread evenly over the film.
+        side: side of their pictures.
+        on_frame: called with the number of frames followed so far.
+        stop: when set, nothing more is read.
+
+    Raises:
+        StoppedError: if ``stop`` is set while the person of ``--reference`` is looked for.
+        InputError: if the film cannot be read, or shows no face that is to be restored.
+    """
+    options = _chosen(source, options, parts, stop or Flag())
+    faces: dict[int, tuple[Face, ...]] = {}
+    places: Spread[_Place] = Spread(most)
+    with open_film(source, options) as film, Run() as run:
+        followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
+        for place in _largest_of_shots(_noted(followed, faces, on_frame), options):
+            places.add(place)
+    if not places.items:
+        raise InputError(f"{source}: no face was found that is to be restored")
+    with open_film(source, options) as film:
+        tracked = (TrackedFrame(frame, faces.get(frame.index, ())) for frame in film.frames())
+        return [_shown(restored, place, side) for place, restored in _restored(tracked, places.items, parts, options)]
+
+
+def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> RestoreOptions:
+    """The options with the tracks chosen that the reference picture asks for."""
+    choosing = choose_like_reference(source, options, parts, stop)
+    while True:
+        try:
+            next(choosing)
+        except StopIteration as ended:
+            return ended.value
+
+
+def _noted(
+    followed: Iterator[TrackedFrame], faces: dict[int, tuple[Face, ...]], on_frame: Callable[[int], None] | None
+) -> Iterator[TrackedFrame]:
+    for count, tracked in enumerate(followed, 1):
+        faces[tracked.frame.index] = tracked.faces
+        if on_frame is not None:
+            on_frame(count)
+        yield tracked
+
+
+def _largest_of_shots(frames: Iterator[TrackedFrame], options: RestoreOptions) -> Iterator[_Place]:
+    best: _Place | None = None
+    for tracked in choose(frames, options.only, options.skip, options.max_faces):
+        if tracked.cut and best is not None:
+            yield best
+            best = None
+        for face in tracked.faces:
+            place = _Place(tracked.frame.index, face)
+            best = place if best is None or place.size > best.size else best
+    if best is not None:
+        yield best
+
+
+def _restored(
+    frames: Iterator[TrackedFrame], places: list[_Place], parts: Parts, options: RestoreOptions
+) -> Iterator[tuple[_Place, RestoredFrame]]:
+    """Each place with its frame, restored out of the frames around it."""
+    around = reach(options)
+    held: deque[TrackedFrame] = deque(maxlen=around.back + 1 + around.ahead)
+    waiting = deque(places)
+    for tracked in frames:
+        held.append(tracked)
+        while waiting and tracked.frame.index >= waiting[0].index + around.ahead:
+            yield _one(held, waiting.popleft(), parts, options)
+    while waiting and held:
+        yield _one(held, waiting.popleft(), parts, options)
+
+
+def _one(
+    held: "deque[TrackedFrame]", place: _Place, parts: Parts, options: RestoreOptions
+) -> tuple[_Place, RestoredFrame]:
+    with Run(threads=False) as run:
+        return place, next(restore_faces(iter(held), parts, options, run, place.index))
+
+
+def _shown(restored: RestoredFrame, place: _Place, side: int) -> Moment:
+    frame: Frame = restored.frame
+    scale = side / (_AROUND * place.size)
+    shift = np.full(2, (side - 1) / 2) - scale * place.face.landmarks.mean(axis=0)
+    to_window = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
+    before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(frame, ()), restored))
+    return Moment(frame.index, frame.pts * frame.time_base, place.face.track, before, after)

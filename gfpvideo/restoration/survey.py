@@ -1,0 +1,96 @@
+"""Find out who is in a film: every track with its faces, before anything is restored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from gfpvideo.errors import InputError
+from gfpvideo.faces.tracks_file import RecordedTrack, Tracks
+from gfpvideo.frames import Crop, Frame
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.options.timecode import timecode
+from gfpvideo.pixels.geometry import face_size
+from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.way import cut_out, follow
+from gfpvideo.stages.run import Run
+from gfpvideo.stages.spread import Spread
+
+_KEPT = 8
+"""Crops of a track that are kept at most."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The faces of a film."""
+
+    tracks: Tracks
+    crops: dict[int, list[Crop]]
+    """A few crops of each track, spread over its time, by its number."""
+
+
+@dataclass
+class _Seen:
+    """What is known of one track so far."""
+
+    shot: int
+    landmarks: dict[int, list[float]] = field(default_factory=dict)
+    times: list[Fraction] = field(default_factory=list)
+    sizes: list[float] = field(default_factory=list)
+    crops: Spread[Crop] = field(default_factory=lambda: Spread(_KEPT))
+
+    def add(self, crop: Crop, frame: Frame) -> None:
+        self.crops.add(crop)
+        self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
+        self.times.append(frame.pts * frame.time_base)
+        self.sizes.append(face_size(crop.face.landmarks))
+
+    def record(self, number: int) -> RecordedTrack:
+        return RecordedTrack(
+            id=number,
+            shot=self.shot,
+            start=timecode(self.times[0]),
+            end=timecode(self.times[-1]),
+            size=round(float(np.median(self.sizes)), 1),
+            frames=self.landmarks,
+        )
+
+
+def survey(
+    source: Path,
+    options: RestoreOptions,
+    parts: Finder,
+    size: int,
+    on_frame: Callable[[int], None] | None = None,
+) -> Survey:
+    """Follow the faces of a film.
+
+    Args:
+        source: the film.
+        options: how faces are found, followed and chosen.
+        parts: what finds faces.
+        size: side of the crops that are kept, in pixels.
+        on_frame: called with the number of frames so far.
+
+    Raises:
+        InputError: if the film cannot be read, or has no faces.
+    """
+    seen: dict[int, _Seen] = {}
+    shot = 0
+    with open_film(source, options) as film, Run() as run:
+        followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
+        for count, cropped in enumerate(cut_out(followed, parts, options, run, size), 1):
+            shot += cropped.tracked.cut
+            for crop in cropped.crops:
+                seen.setdefault(crop.face.track, _Seen(shot)).add(crop, cropped.frame)
+            if on_frame is not None:
+                on_frame(count)
+        width, height = film.stream.width, film.stream.height
+    if not seen:
+        raise InputError(f"{source}: no face was found")
+    records = [track.record(number) for number, track in sorted(seen.items())]
+    tracks = Tracks(detector=options.detector, width=width, height=height, tracks=records)
+    return Survey(tracks, {number: track.crops.items for number, track in sorted(seen.items())})

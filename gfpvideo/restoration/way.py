@@ -1,0 +1,97 @@
+"""The way of a frame, all of it: from the picture that is decoded to the picture that is encoded.
+
+Films, photographs, folders, pipes, VapourSynth, previews, sheets of tracks, measuring and training data are *ends* of
+these three functions; none builds a chain of its own. What an end leaves out is an option.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+from gfpvideo.composite import weigh as weighing
+from gfpvideo.composite.guard import guard
+from gfpvideo.composite.mask import parse
+from gfpvideo.composite.paste import paste
+from gfpvideo.composite.weigh import weigh
+from gfpvideo.faces.align import align
+from gfpvideo.faces.choose import choose
+from gfpvideo.faces.detect import Found, detect
+from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.track import Tracker, track
+from gfpvideo.faces.tracks_file import recorded
+from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, TrackedFrame
+from gfpvideo.generator import batches
+from gfpvideo.generator.batches import first_of_block, generate
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.restoration.load import Finder, Parts
+from gfpvideo.stages.reach import Reach
+from gfpvideo.stages.run import Run
+from gfpvideo.temporal import steady as steadying
+from gfpvideo.temporal.steady import steady
+
+Counted = TypeVar("Counted", TrackedFrame, CroppedFrame, GeneratedFrame, RestoredFrame)
+
+
+def follow(
+    frames: Iterator[Frame],
+    parts: Finder,
+    options: RestoreOptions,
+    run: Run,
+    known: Mapping[int, Found] = MappingProxyType({}),
+) -> Iterator[TrackedFrame]:
+    """Frames with all faces that are found and followed in them, or that a file says are there.
+
+    Args:
+        frames: all frames of a film, or one picture.
+        parts: what finds faces.
+        options: how faces are found and followed.
+        run: runs the stages.
+        known: what was found in frames that need no search, by index.
+    """
+    if options.tracks is not None:
+        return run("track", recorded(frames, options.tracks, options.detector), thread=True)
+    marked = run("shots", mark_shots(frames))
+    found = run("detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known))
+    tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
+    return run("track", track(found, tracker), thread=True)
+
+
+def cut_out(
+    followed: Iterator[TrackedFrame], parts: Finder, options: RestoreOptions, run: Run, size: int
+) -> Iterator[CroppedFrame]:
+    """Frames with crops, sides of ``size`` pixels, of those faces that are chosen."""
+    chosen = choose(followed, options.only, options.skip, options.max_faces)
+    return run("align", align(chosen, size, parts.detector.landmarks_512))
+
+
+def restore_faces(
+    followed: Iterator[TrackedFrame], parts: Parts, options: RestoreOptions, run: Run, first: int = 0
+) -> Iterator[RestoredFrame]:
+    """Frames with the patches that restore their chosen faces.
+
+    Args:
+        followed: frames with their faces, from ``reach(options).back`` frames before ``first`` on, or earlier.
+        parts: the networks.
+        options: how faces are restored.
+        run: runs the stages.
+        first: index of the first frame that is wanted: the same comes out whichever it is.
+    """
+    near = _since(followed, first - reach(options).back)
+    cropped = cut_out(near, parts, options, run, parts.generator.size)
+    weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
+    wanted = _since(weighed, first_of_block(first - steadying.reach(options.steady).back))
+    made = run("generate", generate(wanted, parts.generator, options.batch, options.reuse), thread=True)
+    masked = run("mask", parse(made, parts.parser))
+    guarded = run("guard", guard(masked, on=options.guard))
+    steadied = run("steady", steady(guarded, options.steady, options.grain))
+    pasted = run("paste", paste(steadied, strength=options.strength, color=options.color), thread=True)
+    return _since(pasted, first)
+
+
+def reach(options: RestoreOptions) -> Reach:
+    """Frames around one that its restoration depends on, once faces have been followed."""
+    return weighing.reach(adapt=options.adapt) + batches.reach() + steadying.reach(options.steady)
+
+
+def _since(frames: Iterator[Counted], first: int) -> Iterator[Counted]:
+    return (frame for frame in frames if frame.frame.index >= first)
