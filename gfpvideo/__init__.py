@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.frames import Report
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.telemetry import silence
 from gfpvideo.version import __version__
 
 if TYPE_CHECKING:
     from gfpvideo.generator.generator import load_generator
     from gfpvideo.restoration.run import restore
+
+silence()  # here, since every module of gfpvideo comes after this one, and so does what they import
 
 __all__ = ["GfpvideoError", "Report", "RestoreOptions", "__version__", "load_generator", "restore"]
 
