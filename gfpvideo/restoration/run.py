@@ -39,9 +39,9 @@ from gfpvideo.media.source import VideoSource, open_on_device
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
-from gfpvideo.networks.weights import installed, sha256
+from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.restoration.jobs.fingerprint import Identity
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.segments import Memory, write_segments
 from gfpvideo.stages.run import Stages
@@ -409,10 +409,8 @@ def _restore_film(
         if options.reference is not None:
             with open_film(source, options) as again:
                 restorer.choose_like_reference(again.frames(), film_tracker(options))
-        identity = Identity.of(
-            source, options, f"{sha256(restorer.generator.model.path)} {restorer.generator.engine.name}"
-        )
-        with open_journal(target, identity, resume=options.resume) as journal:
+        fingerprint = Fingerprint.of(source, options, restorer.generator.model, restorer.generator.engine.name)
+        with open_journal(target, fingerprint, resume=options.resume) as journal:
             report = _with_segments(film, journal, restorer, target, on_frame, stop)
             assembly.write(journal.segments())
         report.copied = assembly.copied
