@@ -1,6 +1,6 @@
 """The generator: find the model that was asked for, choose an engine, and restore aligned crops."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ class ModelFile:
     name: str
     path: Path
     architecture: str = ""
-    """Which loader reads it, where the manifest says; otherwise found from the keys."""
+    """Which loader reads it, where the manifest says; otherwise found from the keys, when it is loaded."""
 
 
 class Generator:
@@ -132,5 +132,5 @@ def load_generator(
             raise EngineError(f"--compiler {compiler} is for GFP-GANs; {model.name} is none") from None
         from gfpvideo.generator.engines.spandrel import SpandrelEngine
 
-        made = SpandrelEngine(model.path, device, precision)
+        made, model = SpandrelEngine(model.path, device, precision), replace(model, architecture="spandrel")
     return Generator(model, made)

@@ -11,10 +11,9 @@ from gfpvideo.media.atomic import check_target
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
-from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Event, FrameDone, Loading, Muxing, SegmentDone
-from gfpvideo.restoration.jobs.fingerprint import Identity
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.journal import Journal, SegmentRecord, open_journal
 from gfpvideo.restoration.jobs.segments import write_segments
 from gfpvideo.restoration.load import Parts
@@ -60,9 +59,9 @@ def restore_film(
         yield Loading()
         parts = load()
         report.use(parts.generator.model.name, parts.generator.engine.name)
-        identity = Identity.of(source, options, f"{sha256(parts.generator.model.path)} {parts.generator.engine.name}")
+        fingerprint = Fingerprint.of(source, options, parts.generator.model, parts.generator.engine.name)
         chosen = yield from choose_like_reference(source, options, parts, stop)
-        with open_journal(target, identity, resume=options.resume) as journal:
+        with open_journal(target, fingerprint, resume=options.resume) as journal:
             yield from _with_segments(film, journal, parts, chosen, report, stop)
             yield Muxing()
             assembly.write(journal.segments())

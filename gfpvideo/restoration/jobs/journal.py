@@ -1,7 +1,7 @@
 """The journal of a restoration: finished segments, and what is needed to go on after them.
 
 It lies in the work folder beside the target (``film.restored.mp4.gfpvideo/``), with the segments' files. Its first line
-is the identity of the restoration, every further line a segment, written and synced after the segment's own file was.
+is the restoration's fingerprint, every further line a segment, written and synced after the segment's own file was.
 What a power failure leaves of a last line is not one, so it is dropped, and its segment made again.
 """
 
@@ -20,7 +20,7 @@ from gfpvideo.errors import OutputError
 from gfpvideo.frames import Detection
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.segment import Segment
-from gfpvideo.restoration.jobs.fingerprint import Identity
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 
 SUFFIX = ".gfpvideo"
 """What a target's work folder has in addition to the target's name."""
@@ -121,7 +121,7 @@ def work_folder(target: Path) -> Path:
 
 
 @contextmanager
-def open_journal(target: Path, identity: Identity, *, resume: bool) -> Iterator[Journal]:
+def open_journal(target: Path, fingerprint: Fingerprint, *, resume: bool) -> Iterator[Journal]:
     """The journal of the restoration into ``target``, new or gone on with.
 
     When the block ends well the work folder is removed; when it does not, it is kept if it holds a segment.
@@ -142,7 +142,7 @@ def open_journal(target: Path, identity: Identity, *, resume: bool) -> Iterator[
         raise OutputError(f"{target}: another gfpvideo is restoring into it; wait for it, or give another -o") from None
     journal = Journal(folder, [])
     try:
-        _begin(journal, target, identity, resume=resume)
+        _begin(journal, target, fingerprint, resume=resume)
         yield journal
         journal.records.clear()
     finally:
@@ -151,7 +151,7 @@ def open_journal(target: Path, identity: Identity, *, resume: bool) -> Iterator[
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begin(journal: Journal, target: Path, identity: Identity, *, resume: bool) -> None:
+def _begin(journal: Journal, target: Path, fingerprint: Fingerprint, *, resume: bool) -> None:
     folder = journal.folder
     journal.records = read_records(folder)
     if journal.records and not resume:
@@ -160,24 +160,24 @@ def _begin(journal: Journal, target: Path, identity: Identity, *, resume: bool) 
             f" gfpvideo jobs clean {folder.name}"
         )
     if journal.records:
-        before = read_identity(folder)
-        difference = "its journal is damaged" if before is None else identity.difference(before)
+        before = read_fingerprint(folder)
+        difference = "its journal is damaged" if before is None else fingerprint.difference(before)
         if difference is not None:
             raise OutputError(
                 f"{target}: cannot go on: {difference}; undo that, or remove the work with:"
                 f" gfpvideo jobs clean {folder.name}"
             )
-    lines = [identity.model_dump_json(), *(record.model_dump_json() for record in journal.records)]
+    lines = [fingerprint.model_dump_json(), *(record.model_dump_json() for record in journal.records)]
     try:
         _rewrite(folder / _JOURNAL, lines)
     except OSError as error:
         raise write_error(folder, error) from error
 
 
-def read_identity(folder: Path) -> Identity | None:
+def read_fingerprint(folder: Path) -> Fingerprint | None:
     """What a restoration was begun with, or ``None`` if the journal does not say."""
     try:
-        return Identity.model_validate_json(_lines(folder)[0])
+        return Fingerprint.model_validate_json(_lines(folder)[0])
     except (IndexError, ValidationError):
         return None
 
