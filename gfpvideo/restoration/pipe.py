@@ -9,7 +9,7 @@ from typing import Any
 from gfpvideo.errors import UnsupportedMediaError
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.frames import Frame, Report
-from gfpvideo.media.limits import Limits
+from gfpvideo.media.container import Limits
 from gfpvideo.media.segment import finished
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import STANDARD_INPUT, STANDARD_OUTPUT, Y4mWriter, open_y4m

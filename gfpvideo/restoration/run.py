@@ -31,11 +31,11 @@ from gfpvideo.generator.engines.several import SeveralEngines
 from gfpvideo.generator.generator import Generator, ModelFile, load_generator
 from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
+from gfpvideo.media.container import Limits, open_on_device
 from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.media.fields import fields_of
-from gfpvideo.media.limits import Limits
 from gfpvideo.media.segment import SegmentEncoder
-from gfpvideo.media.source import VideoSource, open_on_device
+from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
