@@ -21,7 +21,7 @@ from gfpvideo.media.atomic import atomic_target, write_error
 from gfpvideo.media.audio import AudioRecoder, audio_encoder
 from gfpvideo.media.container import describe
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
-from gfpvideo.media.segment import Segment, same_codec, timed_packets
+from gfpvideo.media.places import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource
 
 FORMATS = {

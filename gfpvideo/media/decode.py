@@ -13,7 +13,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from gfpvideo.media.container import Limits, main_video, open_container, packets_of
+from gfpvideo.errors import UnsupportedMediaError
+from gfpvideo.media.container import Limits, check_size, main_video, open_container, packets_of
 from gfpvideo.media.span import Span, from_last_key_frame, times
 
 _HOPELESS = 10_000
@@ -133,3 +134,53 @@ def pictures_after(path: Path, ticks: int, limits: Limits) -> Iterator[VideoFram
         for packet in chain((packet for packet in packets_of(container) if packet.stream is stream), [None]):
             with suppress(av.error.FFmpegError):
                 yield from (picture for picture in stream.decode(packet) if (picture.pts or 0) > ticks)
+
+
+class Unchanging:
+    """Passes pictures on for as long as their size and format stay what they were."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path, self._limits = path, limits
+        self._changed: UnsupportedMediaError | None = None
+
+    def __call__(self, pictures: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        """The pictures up to the first that is not like the others.
+
+        Nothing is raised then: stages that sort or filter still hold good pictures from before it, and whoever wants a
+        part of the film alone may never come to it. :meth:`end` raises, once those have come out.
+
+        Raises:
+            UnsupportedMediaError: if they are larger than the limit.
+        """
+        shape = None
+        for number, picture in enumerate(pictures):
+            if shape is None:
+                check_size(picture.width, picture.height, self._path, self._limits)
+                shape = _shape(picture)
+            if _shape(picture) != shape:
+                self._changed = self._error(shape, _shape(picture), number)
+                return
+            yield picture
+
+    def end(self) -> None:
+        """Say that the film goes on.
+
+        Raises:
+            UnsupportedMediaError: if pictures were left out because they were not like the others.
+        """
+        if self._changed is not None:
+            raise self._changed
+
+    def _error(self, before: "_Shape", now: "_Shape", number: int) -> UnsupportedMediaError:
+        return UnsupportedMediaError(
+            f"{self._path}: the picture changes from {before[0]}x{before[1]} {before[2]} to"
+            f" {now[0]}x{now[1]} {now[2]} at frame {number}; split the film there"
+        )
+
+
+_Shape = tuple[int, int, str]
+"""Width, height and pixel format."""
+
+
+def _shape(picture: VideoFrame) -> _Shape:
+    return picture.width, picture.height, picture.format.name

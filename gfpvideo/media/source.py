@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import CorruptMediaError, GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame, Samples
-from gfpvideo.media.container import Limits, check_size, main_video, open_container, packets_of
-from gfpvideo.media.decode import Decoder
+from gfpvideo.media.container import Limits, main_video, open_container, packets_of
+from gfpvideo.media.decode import Decoder, Unchanging
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.orientation import NO_TURN, Orientation, turn_of, usual_side
 from gfpvideo.media.pixel_format import components, samples
@@ -75,7 +75,6 @@ class VideoSource:
             raise
         self._began = self._beginning()
         self._orientation = Orientation(self.stream.width, self.stream.height)
-        self._shape = (self.stream.width, self.stream.height, "")
 
     def __enter__(self) -> Self:
         return self
@@ -131,13 +130,16 @@ class VideoSource:
         self, repair: TimestampRepair, pictures: Iterator[VideoFrame]
     ) -> Iterator[tuple[int, VideoFrame, int]]:
         """Pictures of the part that is read: their number among all that were decoded, and their timestamps."""
+        checks = [Unchanging(self.path, self._limits), Unchanging(self.path, self._limits)]
+        pictures = checks[0](pictures)
         if self._filters:
-            pictures = filtered(pictures, self._filters, self.stream, self.time_base)
+            # A filter that is handed another size reads past the picture, or fails with an error of its own: look
+            # before it does. After it once more, for some filters change the size themselves.
+            pictures = checks[1](filtered(pictures, self._filters, self.stream, self.time_base))
         timed = repair((picture, picture.pts) for picture in pictures)
         for index, (picture, ticks) in enumerate(timed):
             if index == 0:
                 self._look_at(picture)
-            self._check_unchanged(picture, index)
             time = ticks * self.time_base - self._began
             if self._span.past(time):
                 return
@@ -147,6 +149,8 @@ class VideoSource:
                 end = None if self._span.end is None else self._began + self._span.end
                 self._part = Part(ticks * self.time_base, end, time)
             yield index, picture, ticks
+        for check in checks:
+            check.end()
 
     def _nothing(self, decoder: Decoder) -> GfpvideoError:
         """What to say of a film without a frame to restore."""
@@ -195,20 +199,10 @@ class VideoSource:
 
     def _look_at(self, first: VideoFrame) -> None:
         """Note what holds for the whole film."""
-        self._shape = _shape(first)
-        check_size(first.width, first.height, self.path, self._limits)
         if self.stream.metadata.get("alpha_mode") == "1":
             self.warnings.append("the picture's transparency is stored beside it (WebM), which is not read: left out")
         self.display_matrix = display_matrix(first)
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
-
-    def _check_unchanged(self, picture: VideoFrame, count: int) -> None:
-        before, now = self._shape, _shape(picture)
-        if before != now:
-            raise UnsupportedMediaError(
-                f"{self.path}: the picture changes from {before[0]}x{before[1]} {before[2]} to"
-                f" {now[0]}x{now[1]} {now[2]} at frame {count}; split the film there"
-            )
 
     def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
         picture.pts = pts
@@ -241,10 +235,6 @@ def thumbnail_of_picture(
     if how.curve == "pq":
         pixels = PQ_THUMBNAIL[pixels]
     return orientation.upright(pixels)
-
-
-def _shape(picture: VideoFrame) -> tuple[int, int, str]:
-    return picture.width, picture.height, picture.format.name
 
 
 def orientation_of(picture: VideoFrame, aspect: Fraction | None, matrix: tuple[int, ...] | None) -> Orientation:
