@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import UnsupportedMediaError
 from gfpvideo.frames import Family, Frame, Samples
-from gfpvideo.media.orientation import Orientation
+from gfpvideo.media.orientation import NO_TURN, Orientation
 from gfpvideo.media.pixel_format import components, read_only, samples
-from gfpvideo.media.source import NO_TURN
 from gfpvideo.media.thumbnail import shrunk
 
 _CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "410"}

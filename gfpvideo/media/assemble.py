@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -18,9 +19,10 @@ from av.stream import Stream
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
 from gfpvideo.media.audio import AudioRecoder, audio_encoder
+from gfpvideo.media.container import describe
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
-from gfpvideo.media.segment import Segment, same_codec, timed_packets
-from gfpvideo.media.source import VideoSource, describe
+from gfpvideo.media.places import Segment, same_codec, timed_packets
+from gfpvideo.media.source import VideoSource
 
 FORMATS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
@@ -82,17 +84,25 @@ class Assembly:
             OutputError: with ``strict``, if it cannot hold a stream.
         """
         suffix = self.target.suffix.lower()
-        if suffix not in FORMATS:
-            raise OptionError(f"{self.target}: unknown container {suffix!r}; use one of {', '.join(FORMATS)}")
-        streams = self.source.other_streams
-        self._streams = self._acceptable(streams, FORMATS[suffix])
-        for stream in streams:
+        for stream in self.source.other_streams:
             if stream not in self._streams:
                 hint = "" if suffix == ".mkv" else " (.mkv holds more)"
                 self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
         if self.strict and self.warnings:
             raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
         self.copied = [describe(stream) for stream in self._streams if not self._recodes(stream)]
+
+    @cached_property
+    def _muxer(self) -> str:
+        suffix = self.target.suffix.lower()
+        if suffix not in FORMATS:
+            raise OptionError(f"{self.target}: unknown container {suffix!r}; use one of {', '.join(FORMATS)}")
+        return FORMATS[suffix]
+
+    @cached_property
+    def _streams(self) -> list[Stream]:
+        """The other streams that the target can hold."""
+        return self._acceptable(self.source.other_streams, self._muxer)
 
     def write(self, segments: Sequence[Segment]) -> None:
         """Mux everything; the target appears when it is complete.
@@ -108,8 +118,9 @@ class Assembly:
                 raise write_error(self.target, OSError(error.errno, error.strerror)) from error
 
     def _write(self, scratch: Path, segments: Sequence[Segment]) -> None:
-        muxer = FORMATS[self.target.suffix.lower()]
-        container = av.open(f"file:{scratch}", "w", format=muxer, container_options=self._muxer_options(muxer))
+        container = av.open(
+            f"file:{scratch}", "w", format=self._muxer, container_options=self._muxer_options(self._muxer)
+        )
         with container, av.open(f"file:{segments[0].path}") as first:
             template = first.streams.video[0]
             _check_segments(template, segments)

@@ -11,9 +11,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from gfpvideo.media.container import Limits, main_video, open_container
 from gfpvideo.media.filters import filtered
-from gfpvideo.media.limits import Limits
-from gfpvideo.media.source import main_video, open_container
 
 Fields = Literal["progressive", "top", "bottom"]
 """``top`` or ``bottom``: interlaced, and which field comes first."""

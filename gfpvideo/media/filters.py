@@ -1,6 +1,7 @@
 """FFmpeg's own filters between the decoder and everything else."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av.error
@@ -32,11 +33,9 @@ def filtered(
     for picture in pictures:
         if graph is None:
             graph = _graph(picture, filters, stream, time_base)
-        graph.push(picture)
-        yield from _pulled(graph, time_base)
+        yield from _through(graph, picture, filters, time_base)
     if graph is not None:
-        graph.push(None)
-        yield from _pulled(graph, time_base)
+        yield from _through(graph, None, filters, time_base)
 
 
 def check_filters(filters: Sequence[str]) -> None:
@@ -89,14 +88,31 @@ def _with_rate(filters: Sequence[str], rate: Fraction) -> Sequence[str]:
     return [f"fps={rate}", *filters]
 
 
-def _pulled(graph: Graph, time_base: Fraction) -> Iterator[VideoFrame]:
+def _through(
+    graph: Graph, picture: VideoFrame | None, filters: Sequence[str], time_base: Fraction
+) -> Iterator[VideoFrame]:
+    """What comes out of a graph when a picture, or with ``None`` the end, goes in."""
+    with _failing(filters):
+        graph.push(picture)
     while True:
         try:
-            picture = graph.pull()
+            with _failing(filters):
+                pulled = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
-        assert isinstance(picture, VideoFrame)
-        if picture.pts is not None and picture.time_base:
-            picture.pts = round(picture.pts * picture.time_base / time_base)
-        picture.time_base = time_base
-        yield picture
+        assert isinstance(pulled, VideoFrame)
+        if pulled.pts is not None and pulled.time_base:
+            pulled.pts = round(pulled.pts * pulled.time_base / time_base)
+        pulled.time_base = time_base
+        yield pulled
+
+
+@contextmanager
+def _failing(filters: Sequence[str]) -> Iterator[None]:
+    """Turn what FFmpeg raises in the midst of a film into our error; that there is no picture yet is none."""
+    try:
+        yield
+    except (av.error.BlockingIOError, av.error.EOFError):
+        raise
+    except av.error.FFmpegError as error:
+        raise OptionError(f"filters {', '.join(filters)}: fail on this film ({error.strerror})") from error

@@ -15,6 +15,7 @@ Sample = TypeVar("Sample", bound=np.generic)
 
 Turn = tuple[tuple[int, int], tuple[int, int]]
 """2x2 signed permutation matrix from stored to displayed directions."""
+NO_TURN: Turn = ((1, 0), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Orientation:
     height: int
     aspect: Fraction = Fraction(1)
     """Width of a stored pixel over its height."""
-    turn: Turn = ((1, 0), (0, 1))
+    turn: Turn = NO_TURN
     """Quarter-turn, mirroring, or both."""
 
     @property

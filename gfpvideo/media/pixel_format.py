@@ -51,7 +51,9 @@ def components(frame: VideoFrame) -> tuple[NDArray[np.integer], ...]:
     views = []
     for position, (width, height) in zip(_positions(name, frame.format), sizes, strict=False):
         plane = frame.planes[position.plane]
-        rows = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size).view(dtype)
+        rows = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, abs(plane.line_size)).view(dtype)
+        if plane.line_size < 0:  # stored from the last row up (raw AVI); the buffer begins at the lowest address
+            rows = rows[::-1]
         views.append(rows[:height, position.offset : position.offset + position.step * width : position.step])
     return tuple(views)
 

@@ -1,5 +1,6 @@
 """What travels with a decoded picture beside its samples."""
 
+import struct
 from typing import Any, cast
 
 from av.video.frame import VideoFrame
@@ -15,3 +16,9 @@ def side_data(picture: VideoFrame, name: str) -> bytes | None:
         return bytes(cast(Any, picture.side_data)[name])
     except KeyError:
         return None
+
+
+def display_matrix(picture: VideoFrame) -> tuple[int, ...] | None:
+    """The display matrix that came with a picture, nine integers, or ``None``."""
+    data = side_data(picture, "DISPLAYMATRIX")
+    return None if data is None else struct.unpack("=9i", data)

@@ -4,9 +4,10 @@ The part is counted from the film's beginning. Its first frame takes the place o
 moves with it, so that sound and subtitles stay in step to within one tick of their own clock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from av.packet import Packet
 from av.stream import Stream
@@ -47,32 +48,50 @@ def times(packet: Packet) -> tuple[Fraction, Fraction] | None:
     return ticks * packet.time_base, (ticks + (packet.duration or 0)) * packet.time_base
 
 
-def trimmed(packet: Packet, kind: str, first: Fraction, end: Fraction | None, offset: Fraction) -> bool:
-    """Cut a packet to a part of the film and move it there, in place; whether anything of it is left.
+@dataclass(frozen=True)
+class Part:
+    """What a span came to, once its first frame is known; on the file's clock, in seconds."""
 
-    Sound begins and ends with whole packets; a subtitle that is on screen at either end is shortened.
+    first: Fraction
+    """Time of its first frame."""
+    end: Fraction | None
+    """Where it ends."""
+    offset: Fraction
+    """By how much everything moves to earlier times."""
 
-    Args:
-        packet: a packet of a copied stream.
-        kind: ``audio``, ``subtitle`` or another type of stream.
-        first: time of the part's first frame in seconds, on the file's clock.
-        end: where the part ends on that clock.
-        offset: seconds by which everything moves to earlier times.
-    """
-    found = times(packet)
-    if found is None:
-        return True
-    begins, ends = found
-    if end is not None and begins >= end:
-        return False
-    if kind == "subtitle":
-        if ends <= first and begins < first:
+    def trim(self, packet: Packet, kind: str) -> bool:
+        """Move a packet's times to where the part puts it, in place; whether anything of it is left.
+
+        Sound begins and ends with whole packets; a subtitle that is on screen at either end is shortened.
+
+        Args:
+            packet: a packet of a copied stream.
+            kind: ``audio``, ``subtitle`` or another type of stream.
+        """
+        found = times(packet)
+        if found is None:
+            return True
+        begins, ends = found
+        if self.end is not None and begins >= self.end:
             return False
-        _clip(packet, max(begins, first), min(ends, end) if end is not None else ends)
-    elif begins < first:
-        return False
-    _shift(packet, offset)
-    return True
+        if kind == "subtitle":
+            if ends <= self.first and begins < self.first:
+                return False
+            _clip(packet, max(begins, self.first), min(ends, self.end) if self.end is not None else ends)
+        elif begins < self.first:
+            return False
+        _shift(packet, self.offset)
+        return True
+
+    def chapters(self, chapters: Iterable[Any]) -> Iterator[Any]:
+        """Those of a film's chapters (as PyAV gives them) that belong to it, at their new times."""
+        for chapter in chapters:
+            base = chapter["time_base"]
+            begins, ends = max(chapter["start"] * base, self.first), chapter["end"] * base
+            ends = ends if self.end is None else min(ends, self.end)
+            if begins < ends:
+                start, end = (round((time - self.offset) / base) for time in (begins, ends))
+                yield {**chapter, "start": start, "end": end}
 
 
 def _clip(packet: Packet, begins: Fraction, ends: Fraction) -> None:

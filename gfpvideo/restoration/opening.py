@@ -7,9 +7,9 @@ from typing import Any
 
 from gfpvideo.errors import UnsupportedMediaError
 from gfpvideo.frames import Frame
+from gfpvideo.media.container import Limits, open_on_device
 from gfpvideo.media.fields import fields_of
-from gfpvideo.media.limits import Limits
-from gfpvideo.media.source import VideoSource, open_on_device
+from gfpvideo.media.source import VideoSource
 from gfpvideo.media.span import Span
 from gfpvideo.media.y4m import STANDARD_INPUT, open_y4m
 from gfpvideo.options.restore import RestoreOptions

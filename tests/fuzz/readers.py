@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.faces.tracks_file import Tracks
-from gfpvideo.media.limits import Limits
+from gfpvideo.media.container import Limits
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
 from gfpvideo.options.pipelines import parse_preset

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError, UnsupportedMediaError
+from gfpvideo.media.container import Limits
 from gfpvideo.media.fields import fields_of
 from gfpvideo.media.filters import filtered
-from gfpvideo.media.limits import Limits
 from gfpvideo.media.source import VideoSource
 from helpers import facts, write_film
 from quick import QUICK
