@@ -1,0 +1,80 @@
+"""The way as a whole: any beginning gives the same frames, reach is the sum of what stages declare, nothing is written to."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gfpvideo import RestoreOptions
+from gfpvideo.composite import weigh
+from gfpvideo.frames import RestoredFrame, TrackedFrame
+from gfpvideo.generator import batches
+from gfpvideo.restoration.load import Parts, load_parts
+from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.way import follow, reach, restore_faces
+from gfpvideo.stages.reach import Reach
+from gfpvideo.stages.run import Run
+from gfpvideo.temporal import steady
+from quick import QUICK
+
+OPTIONS = RestoreOptions.parse(QUICK | {"end": "1.6"})
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return load_parts(OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def tracked(film: Path, parts: Parts) -> list[TrackedFrame]:
+    with open_film(film, OPTIONS) as source, Run() as run:
+        return list(follow(source.frames(), parts, OPTIONS, run))
+
+
+def restored(tracked: list[TrackedFrame], parts: Parts, first: int, *, threads: bool = True) -> list[RestoredFrame]:
+    def near() -> Iterator[TrackedFrame]:
+        return iter(tracked[max(0, first - reach(OPTIONS).back) :])
+
+    with Run(threads=threads) as run:
+        return list(restore_faces(near(), parts, OPTIONS, run, first))
+
+
+def samples(frames: list[RestoredFrame]) -> list[bytes]:
+    return [b"".join(plane.tobytes() for patch in frame.patches for plane in patch.components) for frame in frames]
+
+
+def test_reach_is_the_sum_of_what_stages_declare() -> None:
+    options = RestoreOptions(steady=3)
+    expected = weigh.reach(adapt=True) + batches.reach() + steady.reach(3)
+    assert reach(options) == expected
+    assert expected.back > expected.ahead > 3
+    assert reach(RestoreOptions(steady=0, adapt=False)) == Reach(batches.BLOCK - 1, 0)
+
+
+@pytest.mark.parametrize("first", [1, 14, 25])
+def test_any_beginning_gives_the_same_frames(first: int, tracked: list[TrackedFrame], parts: Parts) -> None:
+    """No frame before the declared reach matters, and no more is needed: what going on and VapourSynth rest upon."""
+    whole = restored(tracked, parts, 0)
+    later = restored(tracked, parts, first, threads=False)
+    assert [frame.frame.index for frame in later] == list(range(first, len(tracked)))
+    assert samples(later) == samples(whole[first:])
+    assert any(samples(later))
+
+
+def test_detections_ride_along(tracked: list[TrackedFrame], parts: Parts) -> None:
+    done = restored(tracked, parts, 0)
+    assert [frame.detections for frame in done] == [frame.detections for frame in tracked]
+    assert sum(len(frame.detections) for frame in done) >= len(done)
+
+
+def test_a_frame_stays_as_it_was_decoded(tracked: list[TrackedFrame], parts: Parts) -> None:
+    frame = tracked[5].frame
+    before = [plane.copy() for plane in frame.components]
+    restored(tracked, parts, 0)
+    assert all(np.array_equal(a, b) for a, b in zip(frame.components, before, strict=True))
+    with pytest.raises(ValueError, match="read-only"):
+        frame.components[0][0, 0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        frame.index = 3  # type: ignore[misc]  # that is the point
