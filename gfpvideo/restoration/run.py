@@ -410,7 +410,7 @@ def _restore_film(
             with open_film(source, options) as again:
                 restorer.choose_like_reference(again.frames(), film_tracker(options))
         fingerprint = Fingerprint.of(source, options, restorer.generator.model, restorer.generator.engine.name)
-        with open_journal(target, fingerprint, resume=options.resume) as journal:
+        with open_journal(target, fingerprint, options.segment, resume=options.resume) as journal:
             report = _with_segments(film, journal, restorer, target, on_frame, stop)
             assembly.write(journal.segments())
         report.copied = assembly.copied
@@ -428,7 +428,7 @@ def _with_segments(
 ) -> Report:
     """Restore what no segment of the journal holds yet."""
     report = restorer.report(film.path, target)
-    for record in journal.records:
+    for _, record in journal.records():
         report.add(len(record.pts), record.faces, record.spared, record.tracks)
     report.resumed = report.frames
     memory = Memory(journal)
@@ -437,7 +437,7 @@ def _with_segments(
         decoded = stages.ahead(stages.timed("decode", film.frames()), _QUEUE)
         marked = stages.timed("shots", mark_shots(decoded))
         restored = stages.ahead(restorer.faces(marked, film_tracker(restorer.options), stages, memory), _QUEUE)
-        encoded = stages.timed("encode", write_segments(restored, memory, encoder, restorer.options.segment, stop))
+        encoded = stages.timed("encode", write_segments(restored, memory, encoder, stop))
         _count(encoded, report, film.expected_frames, on_frame)
     report.warnings += encoder.warnings
     report.stages = stages.seconds

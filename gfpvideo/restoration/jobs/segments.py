@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Generator, Iterator
 from itertools import chain, islice
+from pathlib import Path
 from threading import Event
 
-from gfpvideo.errors import StoppedError
+from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.faces.detect import detect
 from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.frames import DetectedFrame, Detection, Frame, RestoredFrame
 from gfpvideo.media.segment import SegmentEncoder
-from gfpvideo.restoration.jobs.journal import Journal, SegmentRecord, pack
+from gfpvideo.restoration.jobs.journal import Journal
+from gfpvideo.restoration.jobs.record import SegmentRecord, pack
 
 _log = logging.getLogger(__name__)
 
@@ -34,29 +36,56 @@ class Memory:
 
 
 def write_segments(
-    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder, length: int, stop: Event | None
+    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder, stop: Event | None
 ) -> Iterator[RestoredFrame]:
-    """Stage: encode the frames that no segment holds yet, ``length`` frames a segment; hands on those frames.
+    """Stage: encode the frames that no segment of the journal holds yet; hands on those frames.
+
+    Args:
+        frames: from the film's first on, or from anywhere in what the journal holds without a gap.
+        memory: knows the journal, and what was found in the frames.
+        encoder: writes segments.
+        stop: ends it between two segments.
 
     Raises:
         StoppedError: if ``stop`` is set when a segment is finished and there are more frames.
         OutputError: if a segment cannot be written.
     """
     journal = memory.journal
-    begin = journal.next_index or 0
-    fresh = (frame for frame in frames if frame.frame.index >= begin)
-    while (first := next(fresh, None)) is not None:
+    begin = journal.begin
+    while (first := next(frames, None)) is not None:
+        begin = first.frame.index if begin is None else begin
+        number, place = divmod(first.frame.index - begin, journal.length)
+        run = chain([first], islice(frames, journal.length - place - 1))
+        if number in journal:
+            _pass_over(run, journal, number)
+            continue
         if stop is not None and stop.is_set():
-            raise StoppedError(f"interrupted; {journal.next_index or 0} frames are done: go on with --resume")
-        journal.add((yield from _segment(chain([first], islice(fresh, length - 1)), memory, encoder)))
-        _log.info("segment %d is finished: %d frames", len(journal.records), len(journal.records[-1].pts))
+            raise StoppedError(f"interrupted; {journal.frames} frames are done: go on with --resume")
+        record = yield from _segment(run, memory, encoder, journal.scratch(number))
+        journal.add(number, record)
+        _log.info("segment %d is finished: %d frames", number, len(record.pts))
+
+
+def _pass_over(frames: Iterator[RestoredFrame], journal: Journal, number: int) -> None:
+    """Let frames go by that a segment holds.
+
+    Raises:
+        OutputError: if it does not: when it was made, the film could be read no further, and now it can.
+    """
+    end = journal.end(number)
+    for restored in frames:
+        if restored.frame.index >= end:
+            journal.drop(number)
+            raise OutputError(
+                f"{journal.folder}: the film broke off after frame {end} when segment {number} was made, and now goes"
+                " on; that segment has been dropped: go on with --resume"
+            )
 
 
 def _segment(
-    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder
+    frames: Iterator[RestoredFrame], memory: Memory, encoder: SegmentEncoder, scratch: Path
 ) -> Generator[RestoredFrame, None, SegmentRecord]:
     seen = _Seen(memory)
-    scratch = memory.journal.scratch()
     try:
         segment = yield from encoder.encode(scratch, map(seen.note, frames))
     except BaseException:
