@@ -1,6 +1,5 @@
 """``gfpvideo jobs``: interrupted restorations, listed and removed."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -18,16 +17,25 @@ def list_jobs(
     folder: Annotated[Path, typer.Argument(help="Folder to look in.")] = Path(),
 ) -> int:
     """List the interrupted restorations of a folder: target, frames that are done, size."""
-    from gfpvideo.restoration.jobs.journal import SUFFIX, in_use, is_work_folder, read_records
+    from gfpvideo.restoration.jobs.folder import SUFFIX, in_use, is_work_folder
 
     for work in sorted(folder.glob(f"*{SUFFIX}")):
-        if not is_work_folder(work):
-            continue
-        records = read_records(work)
-        frames, size = sum(len(record.pts) for record in records), sum(record.bytes for record in records)
-        state = "running" if in_use(work) else "interrupted"
-        typer.echo(f"{work.name.removesuffix(SUFFIX)}: {state}, {frames} frames done, {size / 1e6:.1f} MB")
+        if is_work_folder(work):
+            state = "running" if in_use(work) else "interrupted"
+            typer.echo(f"{work.name.removesuffix(SUFFIX)}: {state}, {_done(work)}")
     return 0
+
+
+def _done(work: Path) -> str:
+    """What lies in a work folder, in words."""
+    from gfpvideo.restoration.jobs.journal import Journal, read_begun
+
+    begun = read_begun(work)
+    if begun is None:
+        return "cannot be gone on with (damaged, or of another version of gfpvideo)"
+    journal = Journal(work, begun.length)
+    size = sum(record.bytes for _, record in journal.records())
+    return f"{journal.frames} frames done, {size / 1e6:.1f} MB"
 
 
 @jobs_app.command("clean")
@@ -36,13 +44,13 @@ def clean_jobs(
     folders: Annotated[list[Path], typer.Argument(help="Work folders to remove (`TARGET.gfpvideo`).")],
 ) -> int:
     """Remove interrupted restorations for good."""
-    from gfpvideo.restoration.jobs.journal import in_use, is_work_folder
+    from gfpvideo.restoration.jobs.folder import busy, clean, in_use, is_work_folder
 
     for work in folders:
         if not is_work_folder(work):
             raise InputError(f"{work}: not a work folder of gfpvideo")
         if in_use(work):
-            raise OutputError(f"{work}: a gfpvideo works in it now; stop that first")
+            raise OutputError(busy(work))
     for work in folders:
-        shutil.rmtree(work)
+        clean(work)
     return 0

@@ -14,7 +14,7 @@ from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Event, FrameDone, Loading, Muxing, SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
-from gfpvideo.restoration.jobs.journal import Journal, SegmentRecord, open_journal
+from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.segments import write_segments
 from gfpvideo.restoration.load import Parts
 from gfpvideo.restoration.opening import open_film
@@ -61,7 +61,7 @@ def restore_film(
         report.use(parts.generator.model.name, parts.generator.engine.name)
         fingerprint = Fingerprint.of(source, options, parts.generator.model, parts.generator.engine.name)
         chosen = yield from choose_like_reference(source, options, parts, stop)
-        with open_journal(target, fingerprint, resume=options.resume) as journal:
+        with open_journal(target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from _with_segments(film, journal, parts, chosen, report, stop)
             yield Muxing()
             assembly.write(journal.segments())
@@ -73,7 +73,7 @@ def _with_segments(
     film: VideoSource, journal: Journal, parts: Parts, options: RestoreOptions, report: Report, stop: Flag
 ) -> Iterator[Event]:
     """Restore what no segment of the journal holds yet."""
-    for record in journal.records:
+    for _, record in journal.records():
         report.add(len(record.pts), record.faces, record.spared, record.tracks)
     report.resumed = report.frames
     first = journal.next_index or 0
@@ -82,7 +82,7 @@ def _with_segments(
         decoded = run("decode", _unless_stopped(film.frames(), first, stop), thread=True)
         followed = follow(decoded, parts, options, run, journal.detections())
         restored = restore_faces(followed, parts, options, run, first)
-        written = run("encode", write_segments(restored, journal, encoder, options.segment, stop))
+        written = run("encode", write_segments(restored, journal, encoder, stop))
         yield from _told(written, report, film.expected_frames)
     report.warnings += encoder.warnings
     report.stages = run.seconds
@@ -97,12 +97,12 @@ def _unless_stopped(frames: Iterator[Frame], first: int, stop: Flag) -> Iterator
 
 
 def _told(
-    written: Iterator[RestoredFrame | SegmentRecord], report: Report, expected: int | None
+    written: Iterator[RestoredFrame | SegmentDone], report: Report, expected: int | None
 ) -> Iterator[FrameDone | SegmentDone]:
     """Count what was written, and tell."""
-    for segments, item in enumerate(written):
-        if isinstance(item, SegmentRecord):
-            yield SegmentDone(segments, len(item.pts))
+    for item in written:
+        if isinstance(item, SegmentDone):
+            yield item
         else:
             report.note(item)
             yield FrameDone(item, report.frames, expected)

@@ -31,6 +31,7 @@ def test_a_restoreformer_restores_a_film(restoreformer: Path, film: Path, tmp_pa
     generator = gfpvideo.load_generator(str(restoreformer))
     assert generator.size == 512
     assert generator.engine.name.startswith("spandrel RestoreFormer")
+    assert generator.model.architecture == "spandrel"
     crops = np.random.default_rng(0).uniform(-1, 1, (2, 3, 512, 512)).astype(np.float32)
     together = generator(crops)
     assert together.shape == crops.shape

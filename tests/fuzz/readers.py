@@ -11,7 +11,7 @@ from gfpvideo.media.container import Limits
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
 from gfpvideo.options.pipelines import parse_preset
-from gfpvideo.restoration.jobs.journal import read_fingerprint, read_records
+from gfpvideo.restoration.jobs.journal import Journal, read_begun
 
 
 def tracks(content: bytes, folder: Path) -> None:
@@ -24,9 +24,11 @@ def tracks(content: bytes, folder: Path) -> None:
 
 def journal(content: bytes, folder: Path) -> None:
     """The journal of an interrupted restoration."""
-    (folder / "journal.jsonl").write_bytes(content)
-    read_fingerprint(folder)
-    read_records(folder)
+    for name in ("job.json", "segment-00000.json"):
+        (folder / name).write_bytes(content)
+    (folder / "segment-00000.mkv").touch()
+    read_begun(folder)
+    Journal(folder, 8).detections()
 
 
 def preset(content: bytes, folder: Path) -> None:

@@ -82,9 +82,7 @@ def test_a_folder_reports_what_its_pictures_did(album: Path, tmp_path: Path) -> 
 def test_a_folder_stops_between_pictures(album: Path, tmp_path: Path) -> None:
     stop = Event()
     with pytest.raises(StoppedError, match="1 of 3 pictures are done"):
-        gfpvideo.restore(
-            album, tmp_path / "out", RestoreOptions.parse(QUICK), on_frame=lambda _: stop.set(), stop=stop
-        )
+        gfpvideo.restore(album, tmp_path / "out", RestoreOptions.parse(QUICK), on_frame=lambda _: stop.set(), stop=stop)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
 
 

@@ -11,8 +11,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import gfpvideo
@@ -22,23 +20,14 @@ from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.frames import Report
 from gfpvideo.restoration.events import FrameDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
-from gfpvideo.restoration.jobs.journal import (
-    SegmentRecord,
-    open_journal,
-    pack,
-    read_fingerprint,
-    read_records,
-    segment_path,
-    unpack,
-    work_folder,
-)
+from gfpvideo.restoration.jobs.folder import work_folder
+from gfpvideo.restoration.jobs.journal import Journal, open_journal
+from gfpvideo.restoration.jobs.record import SegmentRecord, record_path
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
 
 VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast", **QUICK}
-FINGERPRINT = Fingerprint(
-    version="1", libraries={}, source="a", files={}, model="m", networks={}, options={"steady": 4}
-)
+FINGERPRINT = Fingerprint(version="1", libraries={}, source="a", files={}, model="m", networks={}, options={})
 RUNNER = CliRunner()
 
 
@@ -53,6 +42,11 @@ def interrupted_at(film: Path, target: Path, frame: int, **values: Any) -> None:
 
     with pytest.raises(GaveUpError):
         gfpvideo.restore(film, target, RestoreOptions(**VALUES, **values), on_frame=give_up)
+
+
+def kept_of(target: Path) -> list[SegmentRecord]:
+    """Records of the segments that were finished before the interruption."""
+    return [record for _, record in Journal(work_folder(target), VALUES["segment"]).records()]
 
 
 def resumed(film: Path, target: Path) -> Report:
@@ -75,7 +69,7 @@ def test_a_resumed_film_is_the_uninterrupted_one(
     target = tmp_path / "film.mkv"
     interrupted_at(tape, target, frame)
     assert not target.exists()
-    kept = read_records(work_folder(target))
+    kept = kept_of(target)
     assert [record.first for record in kept] == list(range(0, frame // 16 * 16, 16))
     report = resumed(tape, target)
     whole, expected = uninterrupted
@@ -87,6 +81,27 @@ def test_a_resumed_film_is_the_uninterrupted_one(
     )  # fmt: skip
     assert report.resumed == frame // 16 * 16
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_hole_is_filled_and_what_lies_beyond_it_kept(
+    tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
+) -> None:
+    target, written = tmp_path / "film.mkv", list[int]()
+    interrupted_at(tape, target, 66)
+    record_path(work_folder(target), 1).write_bytes(b"{")
+    report = gfpvideo.restore(
+        tape,
+        target,
+        RestoreOptions(**VALUES, resume=True),
+        on_frame=lambda progress: written.append(progress.restored.frame.index),
+    )
+    whole, expected = uninterrupted
+    assert written == [*range(16, 32), *range(64, expected.frames)]
+    assert facts(target, planes=True).planes == facts(whole, planes=True).planes
+    assert facts(target).payloads == facts(whole).payloads
+    assert (report.frames, report.faces, report.tracks, report.spared, report.resumed) == (
+        expected.frames, expected.faces, expected.tracks, expected.spared, 48,
+    )  # fmt: skip
 
 
 def test_a_stop_keeps_whole_segments(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path) -> None:
@@ -135,7 +150,7 @@ def test_clean_removes_nothing_else(tmp_path: Path) -> None:
 
 def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
-    with open_journal(target, FINGERPRINT, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
+    with open_journal(target, FINGERPRINT, 16, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
         gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
     assert list(tmp_path.iterdir()) == []
 
@@ -152,7 +167,7 @@ def test_a_disk_that_fills_up_keeps_the_work(tape: Path, tmp_path: Path) -> None
     try:
         with pytest.raises(OutputError, match="disk is full"):
             gfpvideo.restore(tape, disk / "film.mkv", RestoreOptions(**values))
-        kept = read_records(work_folder(disk / "film.mkv"))
+        kept = kept_of(disk / "film.mkv")
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         assert gfpvideo.restore(tape, disk / "film.mkv", RestoreOptions(**values, resume=True)).resumed == sum(
             len(record.pts) for record in kept
@@ -195,47 +210,6 @@ def test_a_film_that_does_not_fit_is_refused_before_the_start(
     with pytest.raises(OutputError, match=r"are needed and 0\.0 MB are free"):
         gfpvideo.restore(tape, tmp_path / "film.mkv")
     assert list(tmp_path.iterdir()) == []
-
-
-def record(first: int, count: int) -> SegmentRecord:
-    pts = [1001 * (first + offset) for offset in range(count)]
-    return SegmentRecord(
-        first=first, bytes=3, pts=pts, reorder=2, faces=0, spared=0, tracks=[], detections=[[] for _ in pts]
-    )
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.data())
-def test_a_journal_cut_anywhere_gives_its_whole_segments(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], data: st.DataObject
-) -> None:
-    target = tmp_path_factory.mktemp("cut") / "film.mkv"
-    folder, first = work_folder(target), 0
-    with pytest.raises(GaveUpError), open_journal(target, FINGERPRINT, resume=False) as journal:
-        for length in lengths:
-            journal.scratch().write_bytes(b"mkv")
-            journal.add(record(first, length))
-            first += length
-        raise GaveUpError
-    content = (folder / "journal.jsonl").read_bytes()
-    assert read_records(folder) == journal.records
-    cut = data.draw(st.integers(0, len(content)))
-    (folder / "journal.jsonl").write_bytes(content[:cut])
-    whole = max(0, content[:cut].count(b"\n") - 1)
-    assert read_records(folder) == journal.records[:whole]
-    lost = data.draw(st.integers(0, len(lengths) - 1))
-    (folder / "journal.jsonl").write_bytes(content)
-    segment_path(folder, lost).write_bytes(b"half")
-    assert read_records(folder) == journal.records[:lost]
-
-
-@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=15, max_size=15), max_size=3))
-def test_detections_are_kept_exactly(numbers: list[list[float]]) -> None:
-    detections = unpack(numbers)
-    again = SegmentRecord.model_validate_json(
-        record(0, 1).model_copy(update={"detections": [pack(detections)]}).model_dump_json()
-    )
-    assert again.detections == [numbers]
 
 
 def command(film: Path, target: Path, *more: str) -> list[str]:
@@ -304,16 +278,3 @@ def test_twenty_kills(tape: Path, uninterrupted: tuple[Path, Report], tmp_path: 
         assert facts(target, planes=True).planes == facts(uninterrupted[0], planes=True).planes
         assert facts(target).payloads == facts(uninterrupted[0]).payloads
     assert all(path.suffix == ".mkv" for path in tmp_path.iterdir())
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([b"{}", b"[]", b'{"first": 0}', b"null"])), max_size=4)
-)
-def test_a_journal_of_anything_is_read_without_a_crash(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
-) -> None:
-    folder = tmp_path_factory.mktemp("junk")
-    (folder / "journal.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-    assert read_records(folder) == []
-    assert read_fingerprint(folder) is None

@@ -1,19 +1,18 @@
 """The journal of a restoration: finished segments, and what is needed to go on after them.
 
-It lies in the work folder beside the target (``film.restored.mp4.gfpvideo/``), with the segments' files. Its first line
-is the restoration's fingerprint, every further line a segment, written and synced after the segment's own file was.
-What a power failure leaves of a last line is not one, so it is dropped, and its segment made again.
+It lies in the work folder beside the target (``film.restored.mp4.gfpvideo/``). ``job.json`` says what was begun.
+Segments are runs of frames of one length: the Nth is ``segment-0000N.mkv``, and ``segment-0000N.json`` vouches for it,
+written when it was finished. So they may be finished in any order and by any process, and what a power failure leaves
+of a file is not one: that segment is made again.
 """
 
-import os
-import shutil
+import logging
+import secrets
+import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
 
-import numpy as np
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.errors import OutputError
@@ -21,107 +20,177 @@ from gfpvideo.frames import Detection
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.segment import Segment
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.folder import JOB, OLD, empty, locked, partial, sync, take_in, work_folder, write_whole
+from gfpvideo.restoration.jobs.record import (
+    SegmentRecord,
+    read_record,
+    record_path,
+    recorded_numbers,
+    segment_path,
+    unpack,
+)
 
-SUFFIX = ".gfpvideo"
-"""What a target's work folder has in addition to the target's name."""
-_JOURNAL, _LOCK = "journal.jsonl", "lock"
-
-Found = Annotated[list[float], Field(min_length=15, max_length=15)]
-"""A detection: ten coordinates of landmarks, four of the box, the score."""
-
-
-class SegmentRecord(BaseModel):
-    """A finished segment."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    first: int = Field(ge=0, description="Index of its first frame.")
-    bytes: int = Field(ge=0)
-    pts: list[int] = Field(min_length=1)
-    reorder: int = Field(ge=0)
-    faces: int = Field(ge=0)
-    spared: int = Field(ge=0)
-    tracks: list[int]
-    detections: list[list[Found]] = Field(description="What the detector found in each of its frames.")
-
-    @property
-    def end(self) -> int:
-        """Index of the first frame after it."""
-        return self.first + len(self.pts)
+_log = logging.getLogger(__name__)
 
 
-def pack(detections: tuple[Detection, ...]) -> list[Found]:
-    """Detections as the journal holds them, exactly."""
-    return [[*face.landmarks.ravel().tolist(), *face.box.tolist(), face.score] for face in detections]
+class Begun(BaseModel):
+    """What a work folder was made for."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-def unpack(found: list[Found]) -> tuple[Detection, ...]:
-    """The inverse of :func:`pack`."""
-    return tuple(
-        Detection(np.array(numbers[:10]).reshape(5, 2), np.array(numbers[10:14]), numbers[14]) for numbers in found
-    )
+    length: int = Field(ge=1, description="Frames of a segment.")
+    fingerprint: Fingerprint
+
+    def difference(self, other: "Begun") -> str | None:
+        """In a few words, what is not as it was in ``other``; ``None`` if all is."""
+        changed = self.fingerprint.difference(other.fingerprint)
+        return changed or (None if self.length == other.length else "other options: segment")
 
 
 class Journal:
-    """The journal of one restoration; see :func:`open_journal`."""
+    """The finished segments in a work folder.
 
-    def __init__(self, folder: Path, records: list[SegmentRecord]) -> None:
-        self.folder = folder
-        self.records = records
+    Segment ``number`` holds ``length`` frames from index ``begin + number * length`` on, fewer at the film's end.
+    Whoever wants to add one needs no lock and no other record: only :func:`open_journal` owns the folder.
+    """
+
+    def __init__(self, folder: Path, length: int) -> None:
+        """Look what is in ``folder``; segments have ``length`` frames."""
+        self.folder, self.length = folder, length
+        self.begin: int | None = None
+        """Index of the film's first frame, once there is a record."""
+        self._counts: dict[int, int] = {}
+        self._token = secrets.token_hex(4)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take note of segments that other processes have added."""
+        for number in sorted(recorded_numbers(self.folder) - self._counts.keys()):
+            record = read_record(self.folder, number)
+            if record is not None and self._fits(number, record):
+                self._note(number, record)
+
+    def _fits(self, number: int, record: SegmentRecord) -> bool:
+        begin = record.first - number * self.length
+        return begin >= 0 and self.begin in (None, begin) and len(record.pts) <= self.length
+
+    def _note(self, number: int, record: SegmentRecord) -> None:
+        self.begin = record.first - number * self.length
+        self._counts[number] = len(record.pts)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._counts
+
+    def __len__(self) -> int:
+        """Finished segments."""
+        return len(self._counts)
+
+    @property
+    def frames(self) -> int:
+        """Frames of all finished segments."""
+        return sum(self._counts.values())
 
     @property
     def next_index(self) -> int | None:
-        """Index of the first frame that no segment holds yet; ``None`` if there is no segment."""
-        return self.records[-1].end if self.records else None
+        """Index of the first frame that no segment holds yet; ``None`` if not even the film's first is held."""
+        if self.begin is None or 0 not in self._counts:
+            return None
+        gap = next(number for number in range(len(self._counts) + 1) if number not in self._counts)
+        return self.end(gap - 1)
+
+    def end(self, number: int) -> int:
+        """Index of the first frame after a finished segment."""
+        assert self.begin is not None
+        return self.begin + number * self.length + self._counts[number]
+
+    def missing(self, total: int) -> list[int]:
+        """Numbers of the segments of a film of ``total`` frames that are still to be made."""
+        numbers = range(-(-total // self.length))
+        return [n for n in numbers if self._counts.get(n) != min(self.length, total - n * self.length)]
+
+    def records(self) -> Iterator[tuple[int, SegmentRecord]]:
+        """Numbers and records of the finished segments in order, read one by one; those damaged since are left out."""
+        for number in sorted(self._counts):
+            record = read_record(self.folder, number)
+            if record is not None:
+                yield number, record
 
     def detections(self) -> dict[int, tuple[Detection, ...]]:
-        """What was found in the frames of all segments, by index."""
+        """What was found in the frames of all finished segments, by index."""
         return {
             record.first + offset: unpack(found)
-            for record in self.records
+            for _, record in self.records()
             for offset, found in enumerate(record.detections)
         }
 
     def segments(self) -> list[Segment]:
-        """The finished segments in order."""
-        return [
-            Segment(segment_path(self.folder, number), tuple(record.pts), record.reorder)
-            for number, record in enumerate(self.records)
-        ]
+        """The segments of a film of which none is missing, in order.
 
-    def scratch(self) -> Path:
-        """Where the next segment is written until it is finished."""
-        return segment_path(self.folder, len(self.records)).with_suffix(".partial")
+        Raises:
+            OutputError: if one is missing or damaged after all.
+        """
+        segments: list[Segment] = []
+        end = self.begin
+        for number, record in self.records():
+            if number != len(segments) or record.first != end:
+                break
+            segments.append(Segment(segment_path(self.folder, number), tuple(record.pts), record.reorder))
+            end = record.end
+        if len(segments) != len(self):
+            path = segment_path(self.folder, len(segments))
+            raise OutputError(f"{path}: the segment is missing or damaged; go on with --resume")
+        return segments
 
-    def add(self, record: SegmentRecord) -> None:
-        """Take the finished segment at :meth:`scratch` in.
+    def files(self) -> set[str]:
+        """Names of the files of all finished segments."""
+        paths = ((segment_path(self.folder, number), record_path(self.folder, number)) for number in self._counts)
+        return {path.name for pair in paths for path in pair}
+
+    def scratch(self, number: int) -> Path:
+        """Where a segment is written until it is finished; no other journal writes there."""
+        return partial(segment_path(self.folder, number), self._token)
+
+    def add(self, number: int, record: SegmentRecord) -> None:
+        """Take the finished segment at :meth:`scratch` in; if somebody else has added the same before, theirs stays.
 
         Raises:
             OutputError: if it cannot be written down.
         """
-        scratch = self.scratch()
+        if not self._fits(number, record):
+            raise ValueError(f"frames {record.first} to {record.end} are not segment {number} of {self.length} frames")
+        scratch = self.scratch(number)
         try:
-            _sync(scratch)
-            scratch.replace(segment_path(self.folder, len(self.records)))
-            _sync(self.folder)
-            _append(self.folder / _JOURNAL, record.model_dump_json())
+            there = read_record(self.folder, number)
+            if there is not None and there.pts == record.pts:
+                scratch.unlink()
+            else:
+                self._take_in(scratch, number, record)
         except OSError as error:
             raise write_error(self.folder, error) from error
-        self.records.append(record)
+        self._note(number, record)
 
+    def _take_in(self, scratch: Path, number: int, record: SegmentRecord) -> None:
+        path = record_path(self.folder, number)
+        path.unlink(missing_ok=True)  # a record never vouches for a file that is newer
+        take_in(scratch, segment_path(self.folder, number))
+        write_whole(path, record.model_dump_json(), self._token)
+        sync(self.folder)
 
-def segment_path(folder: Path, number: int) -> Path:
-    """Where a finished segment lies."""
-    return folder / f"segment-{number:05d}.mkv"
+    def drop(self, number: int) -> None:
+        """Have a finished segment made again.
 
-
-def work_folder(target: Path) -> Path:
-    """The work folder of a target."""
-    return target.with_name(target.name + SUFFIX)
+        Raises:
+            OutputError: if its record cannot be removed.
+        """
+        try:
+            record_path(self.folder, number).unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+        self._counts.pop(number, None)
 
 
 @contextmanager
-def open_journal(target: Path, fingerprint: Fingerprint, *, resume: bool) -> Iterator[Journal]:
+def open_journal(target: Path, fingerprint: Fingerprint, length: int, *, resume: bool) -> Iterator[Journal]:
     """The journal of the restoration into ``target``, new or gone on with.
 
     When the block ends well the work folder is removed; when it does not, it is kept if it holds a segment.
@@ -131,119 +200,63 @@ def open_journal(target: Path, fingerprint: Fingerprint, *, resume: bool) -> Ite
             or that one was begun with something else.
     """
     folder = work_folder(target)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutputError(f"{target}: another gfpvideo is restoring into it; wait for it, or give another -o") from None
-    journal = Journal(folder, [])
-    try:
-        _begin(journal, target, fingerprint, resume=resume)
-        yield journal
-        journal.records.clear()
-    finally:
-        lock.release()
-        if not journal.records:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _begin(journal: Journal, target: Path, fingerprint: Fingerprint, *, resume: bool) -> None:
-    folder = journal.folder
-    journal.records = read_records(folder)
-    if journal.records and not resume:
-        raise OutputError(
-            f"{target}: an interrupted restoration of it is in {folder.name}; go on with --resume, or remove it with:"
-            f" gfpvideo jobs clean {folder.name}"
-        )
-    if journal.records:
-        before = read_fingerprint(folder)
-        difference = "its journal is damaged" if before is None else fingerprint.difference(before)
-        if difference is not None:
-            raise OutputError(
-                f"{target}: cannot go on: {difference}; undo that, or remove the work with:"
-                f" gfpvideo jobs clean {folder.name}"
-            )
-    lines = [fingerprint.model_dump_json(), *(record.model_dump_json() for record in journal.records)]
-    try:
-        _rewrite(folder / _JOURNAL, lines)
-    except OSError as error:
-        raise write_error(folder, error) from error
-
-
-def read_fingerprint(folder: Path) -> Fingerprint | None:
-    """What a restoration was begun with, or ``None`` if the journal does not say."""
-    try:
-        return Fingerprint.model_validate_json(_lines(folder)[0])
-    except (IndexError, ValidationError):
-        return None
-
-
-def read_records(folder: Path) -> list[SegmentRecord]:
-    """The segments that a journal lists and whose files are whole, up to the first that is not."""
-    records: list[SegmentRecord] = []
-    for number, line in enumerate(_lines(folder)[1:]):
+    with locked(folder, f"{target}: another gfpvideo is restoring into it; wait for it, or give another -o"):
         try:
-            record = SegmentRecord.model_validate_json(line)
-            whole = segment_path(folder, number).stat().st_size == record.bytes
-        except (ValidationError, OSError):
-            break
-        if not whole or (records and record.first != records[-1].end):
-            break
-        records.append(record)
-    return records
+            yield _begin(folder, target, Begun(length=length, fingerprint=fingerprint), resume=resume)
+        except BaseException:
+            if not _worth_keeping(folder):
+                with suppress(OutputError):  # what went wrong before is what matters
+                    empty(folder)
+            raise
+        _remove_done(folder)
 
 
-def _lines(folder: Path) -> list[bytes]:
+def _worth_keeping(folder: Path) -> bool:
+    return bool(recorded_numbers(folder)) or (folder / OLD).exists()
+
+
+def _remove_done(folder: Path) -> None:
+    """Remove what is done with; the film is there, so that nothing is lost if some of it stays."""
     try:
-        content = (folder / _JOURNAL).read_bytes()
-    except OSError:
-        return []
-    return content.split(b"\n")[:-1]
+        empty(folder)
+    except OutputError as error:
+        _log.warning("%s; the film is finished, the folder is not needed any more", error)
 
 
-def _rewrite(path: Path, lines: list[str]) -> None:
-    scratch = path.with_suffix(".partial")
-    scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    _sync(scratch)
-    scratch.replace(path)
-    _sync(path.parent)
-
-
-def _append(path: Path, line: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    """See to it that a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
+def _begin(folder: Path, target: Path, begun: Begun, *, resume: bool) -> Journal:
+    """The journal of what was begun before, if it may be gone on with, or else of what begins now."""
+    before = read_begun(folder)
+    journal = Journal(folder, begun.length if before is None else before.length)
+    if len(journal) or (before is None and _worth_keeping(folder)):
+        refusal = _refusal(folder, before, begun, resume=resume)
+        if refusal is not None:
+            raise OutputError(f"{target}: {refusal} with: gfpvideo jobs clean {shlex.quote(str(folder))}")
+        empty(folder, but={JOB, *journal.files()})
+        return journal
+    empty(folder)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_whole(folder / JOB, begun.model_dump_json(), secrets.token_hex(4))
+        sync(folder)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return Journal(folder, begun.length)
 
 
-def in_use(folder: Path) -> bool:
-    """Whether a process works in a work folder now."""
-    lock = FileLock(folder / _LOCK, timeout=0)
+def _refusal(folder: Path, before: Begun | None, begun: Begun, *, resume: bool) -> str | None:
+    """Why the work in a folder can be neither gone on with nor thrown away; ``None`` if it can be gone on with."""
+    if (folder / OLD).exists():
+        return f"{folder.name} was made by an older gfpvideo, and cannot be gone on with; remove it"
+    if before is None:
+        return f"cannot go on: {folder.name}/{JOB} is damaged, or of another version of gfpvideo; remove the work"
+    if not resume:
+        return f"an interrupted restoration of it is in {folder.name}; go on with --resume, or remove it"
+    difference = begun.difference(before)
+    return f"cannot go on: {difference}; undo that, or remove the work" if difference else None
+
+
+def read_begun(folder: Path) -> Begun | None:
+    """What a work folder was made for, or ``None`` if it does not say."""
     try:
-        with lock:
-            return False
-    except Timeout:
-        return True
-
-
-def is_work_folder(folder: Path) -> bool:
-    """Whether a folder is one of ours, with nothing in it that is not."""
-    if not folder.name.endswith(SUFFIX) or not (folder / _JOURNAL).is_file():
-        return False
-    ours = {_JOURNAL, _LOCK, "journal.partial"}
-    return all(item.name in ours or item.name.startswith("segment-") for item in folder.iterdir())
+        return Begun.model_validate_json((folder / JOB).read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,78 @@
+"""What is known of a finished segment: a file beside the segment's own, so that any process may write any of them."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gfpvideo.frames import Detection
+
+_RECORD = re.compile(r"segment-(\d{5,})\.json")
+
+Found = Annotated[list[float], Field(min_length=15, max_length=15)]
+"""A detection: ten coordinates of landmarks, four of the box, the score."""
+
+
+class SegmentRecord(BaseModel):
+    """A finished segment."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    first: int = Field(ge=0, description="Index of its first frame.")
+    bytes: int = Field(ge=0, description="Size of its file.")
+    pts: list[int] = Field(min_length=1)
+    reorder: int = Field(ge=0)
+    faces: int = Field(ge=0)
+    spared: int = Field(ge=0)
+    tracks: list[int]
+    detections: list[list[Found]] = Field(description="What the detector found in each of its frames.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.detections) != len(self.pts):
+            raise ValueError("detections must be those of each frame")
+        return self
+
+    @property
+    def end(self) -> int:
+        """Index of the first frame after it."""
+        return self.first + len(self.pts)
+
+
+def pack(detections: tuple[Detection, ...]) -> list[Found]:
+    """Detections as a record holds them, exactly."""
+    return [[*face.landmarks.ravel().tolist(), *face.box.tolist(), face.score] for face in detections]
+
+
+def unpack(found: list[Found]) -> tuple[Detection, ...]:
+    """The inverse of :func:`pack`."""
+    rows = np.array(found).reshape(-1, 15)
+    return tuple(Detection(row[:10].reshape(5, 2), row[10:14], float(row[14])) for row in rows)
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """Where a finished segment lies."""
+    return folder / f"segment-{number:05d}.mkv"
+
+
+def record_path(folder: Path, number: int) -> Path:
+    """Where its record lies."""
+    return folder / f"segment-{number:05d}.json"
+
+
+def recorded_numbers(folder: Path) -> set[int]:
+    """Numbers of the segments of which there is a record, be it whole or not."""
+    matches = (_RECORD.fullmatch(item.name) for item in folder.iterdir())
+    return {int(match[1]) for match in matches if match}
+
+
+def read_record(folder: Path, number: int) -> SegmentRecord | None:
+    """The record of a segment, or ``None`` unless both it and the segment's file are whole."""
+    try:
+        record = SegmentRecord.model_validate_json(record_path(folder, number).read_bytes())
+        whole = segment_path(folder, number).stat().st_size == record.bytes
+    except (ValidationError, OSError):
+        return None
+    return record if whole else None
