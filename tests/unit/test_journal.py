@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.media.segment import Segment
+from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.folder import clean, in_use, is_work_folder, work_folder
 from gfpvideo.restoration.jobs.journal import Journal, open_journal, read_begun
 from gfpvideo.restoration.jobs.record import SegmentRecord, pack, record_path, segment_path, unpack
-from gfpvideo.restoration.jobs.segments import Memory, write_segments
+from gfpvideo.restoration.jobs.segments import write_segments
 
 FINGERPRINT = Fingerprint(
     version="1", libraries={}, source="a", files={}, model="m", networks={}, options={"steady": 4}
@@ -382,11 +383,12 @@ class Encoder:
 def written(journal: Journal, first: int, end: int, stop: threading.Event | None = None) -> Iterator[int]:
     """Have the frames of these indexes written; gives those that were."""
     frames: Any = (
-        SimpleNamespace(frame=SimpleNamespace(index=index, pts=1001 * index), touched=(), spared=0)
+        SimpleNamespace(frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, detections=())
         for index in range(first, end)
     )
     encoder: Any = Encoder()
-    return (restored.frame.index for restored in write_segments(frames, Memory(journal), encoder, stop))
+    done = write_segments(frames, journal, encoder, stop or threading.Event())
+    return (item.frame.index for item in done if not isinstance(item, SegmentDone))
 
 
 @pytest.mark.parametrize("begin", [0, 57])

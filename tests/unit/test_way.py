@@ -1,4 +1,4 @@
-"""The way as a whole: any beginning gives the same frames, reach is the sum of what stages declare, nothing is written to."""
+"""The way as a whole: any beginning gives the same frames, reach is what the stages declare, nothing is written to."""
 
 import dataclasses
 from collections.abc import Iterator
