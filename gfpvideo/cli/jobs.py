@@ -28,7 +28,8 @@ def list_jobs(
 
 def _done(work: Path) -> str:
     """What lies in a work folder, in words."""
-    from gfpvideo.restoration.jobs.journal import Journal, read_begun
+    from gfpvideo.restoration.jobs.fingerprint import read_begun
+    from gfpvideo.restoration.jobs.journal import Journal
 
     begun = read_begun(work)
     if begun is None:

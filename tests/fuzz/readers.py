@@ -11,7 +11,8 @@ from gfpvideo.media.container import Limits
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
 from gfpvideo.options.pipelines import parse_preset
-from gfpvideo.restoration.jobs.journal import Journal, read_begun
+from gfpvideo.restoration.jobs.fingerprint import read_begun
+from gfpvideo.restoration.jobs.journal import Journal
 
 
 def tracks(content: bytes, folder: Path) -> None:

@@ -17,9 +17,9 @@ from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.media.segment import Segment
 from gfpvideo.restoration.events import SegmentDone
-from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import clean, in_use, is_work_folder, work_folder
-from gfpvideo.restoration.jobs.journal import Journal, open_journal, read_begun
+from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.record import SegmentRecord, pack, record_path, segment_path, unpack
 from gfpvideo.restoration.jobs.segments import write_segments
 

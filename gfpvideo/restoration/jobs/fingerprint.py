@@ -6,12 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.errors import InputError
 from gfpvideo.generator.generator import ModelFile
 from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.restoration.jobs.folder import JOB
 from gfpvideo.version import __version__
 
 _ENDS = 1 << 20
@@ -83,6 +84,28 @@ class Fingerprint(BaseModel):
         ):
             if changed := _changed(now, before):
                 return f"{what}: {', '.join(name.replace('_', '-') for name in changed)}"
+        return None
+
+
+class Begun(BaseModel):
+    """What a work folder was made for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    length: int = Field(ge=1, description="Frames of a segment.")
+    fingerprint: Fingerprint
+
+    def difference(self, other: "Begun") -> str | None:
+        """In a few words, what is not as it was in ``other``; ``None`` if all is."""
+        changed = self.fingerprint.difference(other.fingerprint)
+        return changed or (None if self.length == other.length else "other options: segment")
+
+
+def read_begun(folder: Path) -> Begun | None:
+    """What a work folder was made for, or ``None`` if it does not say."""
+    try:
+        return Begun.model_validate_json((folder / JOB).read_bytes())
+    except (OSError, ValidationError):
         return None
 
 

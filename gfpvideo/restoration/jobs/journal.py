@@ -13,13 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from gfpvideo.errors import OutputError
 from gfpvideo.frames import Detection
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.segment import Segment
-from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.fingerprint import Begun, Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import JOB, OLD, empty, locked, partial, sync, take_in, work_folder, write_whole
 from gfpvideo.restoration.jobs.record import (
     SegmentRecord,
@@ -31,20 +29,6 @@ from gfpvideo.restoration.jobs.record import (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class Begun(BaseModel):
-    """What a work folder was made for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    length: int = Field(ge=1, description="Frames of a segment.")
-    fingerprint: Fingerprint
-
-    def difference(self, other: "Begun") -> str | None:
-        """In a few words, what is not as it was in ``other``; ``None`` if all is."""
-        changed = self.fingerprint.difference(other.fingerprint)
-        return changed or (None if self.length == other.length else "other options: segment")
 
 
 class Journal:
@@ -252,11 +236,3 @@ def _refusal(folder: Path, before: Begun | None, begun: Begun, *, resume: bool) 
         return f"an interrupted restoration of it is in {folder.name}; go on with --resume, or remove it"
     difference = begun.difference(before)
     return f"cannot go on: {difference}; undo that, or remove the work" if difference else None
-
-
-def read_begun(folder: Path) -> Begun | None:
-    """What a work folder was made for, or ``None`` if it does not say."""
-    try:
-        return Begun.model_validate_json((folder / JOB).read_bytes())
-    except (OSError, ValidationError):
-        return None
