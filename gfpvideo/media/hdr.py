@@ -22,9 +22,10 @@ def hdr_options(codec: str, first: VideoFrame) -> tuple[dict[str, str], list[str
         codec: name of the encoder.
         first: the picture.
     """
-    lost = [name for key, name in _DYNAMIC.items() if side_data(first, key) is not None]
+    found = side_data(first)
+    lost = [name for key, name in _DYNAMIC.items() if key in found]
     warnings = [f"the dynamic metadata of {name} cannot be carried: left out" for name in lost]
-    mastering, light = side_data(first, "MASTERING_DISPLAY_METADATA"), side_data(first, "CONTENT_LIGHT_LEVEL")
+    mastering, light = found.get("MASTERING_DISPLAY_METADATA"), found.get("CONTENT_LIGHT_LEVEL")
     if mastering is None and light is None:
         return {}, warnings
     if codec not in _PARAMETERS:
