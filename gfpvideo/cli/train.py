@@ -16,7 +16,7 @@ train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 @train_app.command("run")
 @command
 def train_run(
-    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example training/compact.toml.")],
     folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of checkpoints, logs and sample sheets.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
 ) -> int:
@@ -33,7 +33,7 @@ def train_run(
 @train_app.command("preview")
 @command
 def train_preview(
-    options: Annotated[Path, typer.Argument(help="A TOML file, for example pipelines/train_compact.toml.")],
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example training/compact.toml.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG.")],
     count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many faces to show.")] = 8,
 ) -> int:

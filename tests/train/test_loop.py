@@ -174,8 +174,10 @@ def test_a_small_network_becomes_the_start_of_a_larger_one() -> None:
                or "noise" in key for key in fresh)  # fmt: skip
 
 
-def test_presets_are_valid() -> None:
-    for path in (ROOT / "pipelines").glob("train_*.toml"):
+def test_shipped_settings_are_valid() -> None:
+    paths = sorted((ROOT / "training").glob("*.toml"))
+    assert [path.stem for path in paths] == ["compact", "compact_finish", "gfpgan_512"]
+    for path in paths:
         assert TrainOptions.read(path).schedule.steps > 0
 
 

@@ -49,9 +49,9 @@ def test_commands_are_ours(text: str) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, film: Path) -> Path:
-    """A folder as the pages take it for granted: a film, and a checkout's samples and presets."""
+    """A folder as the pages take it for granted: a film, and a checkout's samples and settings."""
     shutil.copy(film, tmp_path / "film.mp4")
-    for name in ("samples", "pipelines"):
+    for name in ("samples", "pipelines", "training"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
