@@ -1,6 +1,7 @@
 """The loop: resumes exactly, learns, shares its work, and writes models that restore takes."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from accelerate import Accelerator
 
 import gfpvideo
-from gfpvideo.errors import OptionError, WeightsError
+from gfpvideo.errors import OptionError, OutputError, TrainingError, WeightsError
 from gfpvideo.networks.gfpgan.loading import build, read_state_dict
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
-from gfpvideo.train import loop
+from gfpvideo.train import checkpoint, loop
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.loop import Batch, component, start_from, train
@@ -51,6 +53,13 @@ def options_for(faces: Path, **schedule: Any) -> TrainOptions:
     return TrainOptions.parse(values, Path("test.toml"))
 
 
+def light_options_for(faces: Path) -> TrainOptions:
+    """The quickest training that still has two halves of a step."""
+    options = options_for(faces)
+    losses = options.losses.model_copy(update={"perceptual": 0.0, "component": 0.0})
+    return options.model_copy(update={"losses": losses})
+
+
 def weights_of(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True)
 
@@ -80,6 +89,116 @@ def test_an_interrupt_keeps_what_was_learnt(faces: Path, tmp_path: Path) -> None
         train(options_for(faces), tmp_path / "run", report=interrupt)
     assert weights_of(tmp_path / "run" / "checkpoint.pth")["step"] == 2
     assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def _same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two checkpoints hold the same networks, to the bit."""
+    mine, others = ({**found["discriminators"], **{name: found[name] for name in ("params", "params_ema")}}
+                    for found in (one, other))  # fmt: skip
+    return all(torch.equal(mine[name][key], others[name][key]) for name in mine for key in mine[name])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_within_a_step_waits_for_its_end(
+    number: signal.Signals, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the generator's half of a step and the discriminators' the networks fit no step at all."""
+    real, count = loop._update_average, 0
+
+    def update_and_interrupt(*arguments: Any) -> None:
+        nonlocal count
+        count += 1
+        real(*arguments)
+        if count == 2:
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "_update_average", update_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                train(light_options_for(faces), tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    whole = weights_of(train(light_options_for(faces), tmp_path / "whole", stop_at=2))
+    kept = weights_of(tmp_path / "run" / "checkpoint.pth")
+    assert kept["step"] == whole["step"] == 2
+    assert _same_weights(kept, whole)
+
+
+def test_a_second_interrupt_acts_at_once_and_keeps_the_last_checkpoint(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def twice(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "_update_average", twice)
+    monkeypatch.setattr("gfpvideo.train.interrupt._PATIENCE", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_checkpoint(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+    monkeypatch.setattr("gfpvideo.train.losses.reconstruction", lambda restored, _: restored.mean() * float("nan"))
+    with pytest.raises(TrainingError, match=r"^step 2: the loss 'l1' is not finite; .*lower learning rate"):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_crash_keeps_the_last_checkpoint(faces: Path, tmp_path: Path) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def crash(step: int, _: dict[str, float]) -> None:
+        raise RuntimeError(step)
+
+    with pytest.raises(RuntimeError, match="2"):
+        train(light_options_for(faces), tmp_path / "run", resume=True, report=crash)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def full(_: Any, file: Any) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("torch.save", full)
+    with pytest.raises(OutputError, match=r"checkpoint\.pth: the checkpoint cannot be written \(No space left"):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_the_scale_of_half_precision_is_kept(faces: Path, tmp_path: Path) -> None:
+    """It is found step by step: begun anew, the first steps of a resumed training would overflow and be skipped."""
+    options, accelerator = light_options_for(faces), Accelerator()
+    training = loop._prepared(loop._new_training(options), accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
+    path = tmp_path / "checkpoint.pth"
+    checkpoint.save(training, path, accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    checkpoint.load(training, path, accelerator)
+    assert accelerator.scaler.get_scale() == 4096.0
+
+
+def test_one_process_trains_in_one_precision(faces: Path, tmp_path: Path) -> None:
+    """Accelerate remembers the first one for as long as the process lives."""
+    Accelerator()
+    with pytest.raises(OptionError, match=r"schedule\.precision = 'bf16': .*already been initialized"):
+        train(options_for(faces, precision="bf16"), tmp_path / "run")
 
 
 def test_losses_and_sheets_are_reported(faces: Path, tmp_path: Path) -> None:
@@ -268,7 +387,6 @@ from gfpvideo.train.loop import train
 from gfpvideo.train.options import TrainOptions
 train(TrainOptions.read(Path(sys.argv[1])), Path(sys.argv[2]))
 """
-
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(faces: Path, tmp_path: Path) -> None:
