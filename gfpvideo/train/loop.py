@@ -190,8 +190,10 @@ def generator_losses(
     """The weighted terms of equation 9, by name; ``parts`` are the components of ``clean``."""
     weights, discriminators = options.losses, training.discriminators
     terms = {"l1": weights.l1 * losses.reconstruction(restored, clean)}
-    if weights.pyramid and training.step < weights.pyramid_steps:
-        terms["pyramid"] = weights.pyramid * losses.pyramid(pyramid, clean)
+    if weights.pyramid:
+        # Later of no weight, but never left out: several processes wait for the gradient of every parameter.
+        weight = weights.pyramid if training.step < weights.pyramid_steps else 0.0
+        terms["pyramid"] = weight * losses.pyramid(pyramid, clean)
     if critics.features is not None:
         seen = [critics.features(picture) for picture in (restored, clean)]
         terms["perceptual"] = weights.perceptual * losses.perceptual(*seen)
@@ -308,6 +310,8 @@ def _new_training(options: TrainOptions) -> Training:
     if options.prior is not None:
         load_prior(network, options.prior)
     network.stylegan_decoder.requires_grad_(not options.freeze_prior)
+    for name in untrained(options):
+        network.get_parameter(name).requires_grad_(False)
     discriminators = nn.ModuleDict()
     if options.losses.adversarial:
         width = options.discriminator
@@ -322,6 +326,22 @@ def _new_training(options: TrainOptions) -> Training:
     other = torch.optim.Adam(discriminators.parameters(), lr=rate, betas=_BETAS) if len(discriminators) else None
     average = deepcopy(network).eval().requires_grad_(False)
     return Training(_Trainee(network), average, discriminators, optimizer, other)
+
+
+def untrained(options: TrainOptions) -> list[str]:
+    """The parameters that no loss depends on, found out on a network without content.
+
+    The mapping network's, which is kept for its weights alone; without pyramid loss those that make the pyramid's
+    pictures. Several processes would wait for their gradients for ever.
+    """
+    size = options.network.size
+    with torch.device("meta"):
+        network = Gfpgan(options.network)
+        restored, pyramid = _Trainee(network)(torch.zeros(1, 3, size, size))
+    seen = [restored, *pyramid] if options.losses.pyramid else [restored]
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    gradients = torch.autograd.grad([picture.sum() for picture in seen], parameters, allow_unused=True)
+    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
 
 
 def load_prior(network: Gfpgan, name_or_path: str) -> None:

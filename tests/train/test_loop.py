@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +23,7 @@ from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 from gfpvideo.train import checkpoint, loop
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation
-from gfpvideo.train.loop import Batch, component, start_from, train
+from gfpvideo.train.loop import Batch, component, start_from, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
 
 ROOT = Path(__file__).parent.parent.parent
@@ -387,6 +388,98 @@ from gfpvideo.train.loop import train
 from gfpvideo.train.options import TrainOptions
 train(TrainOptions.read(Path(sys.argv[1])), Path(sys.argv[2]))
 """
+
+MANY_STEPS = """
+import os, signal, sys, torch
+from pathlib import Path
+from gfpvideo.train import loop
+from gfpvideo.train.monitor import train_with_monitor
+from gfpvideo.train.options import TrainOptions
+
+folder = Path(sys.argv[2])
+folder.mkdir(exist_ok=True)
+real = loop._step
+
+def step(training, batch, options, accelerator, critics):
+    scalars = real(training, batch, options, accelerator, critics)
+    rank = accelerator.process_index
+    if training.step == 4:
+        networks = [training.generator, training.average, training.discriminators]
+        torch.save([list(network.state_dict().values()) for network in networks], folder / f"rank{rank}.pth")
+        if rank == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+    return scalars
+
+loop._step = step
+try:
+    train_with_monitor(TrainOptions.read(Path(sys.argv[1])), folder, resume=False)
+except KeyboardInterrupt:
+    (folder / f"interrupted{os.environ['RANK']}").touch()
+"""
+
+
+def _ended(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """What each process wrote to standard error, once all have ended well."""
+    try:
+        errors = [process.communicate(timeout=240)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(errors)[-3000:]
+    return errors
+
+
+def test_two_processes_stay_together_over_many_steps(faces: Path, tmp_path: Path) -> None:
+    """All parameters' gradients are waited for, in every step, also those after the pyramid loss has ended.
+
+    One process is interrupted in step 4: both stop there, with the same weights, and one alone has written files.
+    """
+    preset, script, folder = tmp_path / "train.toml", tmp_path / "script.py", tmp_path / "run"
+    preset.write_text(
+        f"[data]\nfolder = '{faces}'\nworkers = 0\n"
+        "[network]\nsize = 32\nstyle_dim = 16\nchannel_multiplier = 1\nnarrow = 0.03125\nmlp_depth = 2\n"
+        "[losses]\nperceptual = 0.0\nidentity = 0.0\ncomponent = 0.0\npyramid_steps = 2\ngradient_penalty_every = 2\n"
+        "[discriminator]\nnarrow = 0.03125\n[schedule]\nsteps = 100\nbatch = 4\nsheet_steps = 3\n"
+    )
+    script.write_text(MANY_STEPS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    _ended([
+        subprocess.Popen(
+            [sys.executable, str(script), str(preset), str(folder)], stderr=subprocess.PIPE, text=True,
+            env=os.environ | common | {"RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in ("0", "1")
+    ])  # fmt: skip
+    one, other = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
+    assert [len(network) > 10 for network in one] == [True] * 3
+    assert all(torch.equal(a, b) for mine, others in zip(one, other, strict=True)
+               for a, b in zip(mine, others, strict=True))  # fmt: skip
+    assert weights_of(folder / "checkpoint.pth")["step"] == 4
+    assert len(list((folder / "log").iterdir())) == 1
+    names = {"checkpoint.pth", "interrupted0", "interrupted1", "log", "rank0.pth", "rank1.pth", "sheet-0000003.png"}
+    assert {path.name for path in folder.iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    ("losses", "network", "expected"),
+    [
+        ({}, TINY, {"style_mlp"}),
+        ({"pyramid": 0.0}, TINY, {"style_mlp", "toRGB"}),
+        ({"pyramid": 0.0}, replace(TINY, modulation="none"), {"style_mlp", "toRGB", "conv_body_up"}),
+    ],
+)
+def test_what_no_loss_depends_on_is_found(
+    losses: dict[str, float], network: GfpganConfig, expected: set[str], faces: Path
+) -> None:
+    options = options_for(faces)
+    changed = {"losses": options.losses.model_copy(update=losses), "network": network}
+    names = untrained(options.model_copy(update=changed))
+    assert {name.removeprefix("stylegan_decoder.").split(".")[0] for name in names} == expected
+
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(faces: Path, tmp_path: Path) -> None:
