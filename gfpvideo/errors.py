@@ -42,6 +42,10 @@ class EngineError(GfpvideoError, RuntimeError):
     """An inference engine or device that is not there or does not do what was asked."""
 
 
+class TrainingError(GfpvideoError, ArithmeticError):
+    """A training that learns nothing any more."""
+
+
 class StoppedError(GfpvideoError, RuntimeError):
     """The user asked to stop; what is finished was kept."""
 

@@ -17,39 +17,30 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from torchvision.ops import roi_align
 
-from gfpvideo.errors import OptionError, WeightsError
+from gfpvideo.errors import OptionError, TrainingError, WeightsError
 from gfpvideo.networks.arcface import grey_faces, load_arcface
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 from gfpvideo.networks.gfpgan.network import Gfpgan
 from gfpvideo.networks.weights import installed, manifest
 from gfpvideo.train import losses
+from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
+from gfpvideo.train.interrupt import WholeSteps, ignore_interrupts
 from gfpvideo.train.options import TrainOptions
 
 Batch = tuple[Tensor, Tensor, Tensor]
 Scalars = dict[str, float]
 Parts = dict[str, Tensor]
 """Cut-out components by name."""
+Report = Callable[[int, Scalars], None]
+Sheet = Callable[[int, Batch, Tensor], None]
 
-CHECKPOINT = "checkpoint.pth"
 _COMPONENTS = {"left_eye": 80, "right_eye": 80, "mouth": 120}
 """Sides of the cut-out components at 512 pixels."""
 _BETAS = (0.0, 0.99)
 """Adam's decay rates; the first is 0 as in StyleGAN2, momentum unsettles the two-player game."""
-
-
-@dataclass
-class Training:
-    """What changes while a network is trained."""
-
-    generator: nn.Module
-    average: Gfpgan
-    discriminators: nn.ModuleDict
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer | None
-    step: int = 0
 
 
 def train(
@@ -58,8 +49,8 @@ def train(
     *,
     resume: bool = False,
     stop_at: int | None = None,
-    report: Callable[[int, Scalars], None] | None = None,
-    sheet: Callable[[int, Batch, Tensor], None] | None = None,
+    report: Report | None = None,
+    sheet: Sheet | None = None,
 ) -> Path:
     """Train a network.
 
@@ -68,48 +59,108 @@ def train(
         folder: where checkpoints are written; made if need be.
         resume: go on with the folder's checkpoint.
         stop_at: step to stop at before the schedule's end (with a checkpoint).
-        report: called with the step and its losses.
-        sheet: called every so often with the step, a batch and what the averaged network makes of it.
+        report: called with the step and its losses, in one of several processes.
+        sheet: called every so often with the step, a batch and what the averaged network makes of it; likewise.
 
     Returns:
         Path of the last checkpoint. It is a model file: `gfpvideo restore --model` takes it.
 
     Raises:
         GfpvideoError: if data, weights or options are missing or wrong.
+        TrainingError: if a loss is not finite any more; the last checkpoint stays as it is.
+        KeyboardInterrupt: after Ctrl-C, once the step is whole and in the checkpoint.
     """
     torch.manual_seed(options.schedule.seed)
-    accelerator = Accelerator(mixed_precision=options.schedule.precision)
+    accelerator = _accelerator(options)
     training = _prepared(_new_training(options), accelerator)
     path = folder / CHECKPOINT
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
-        _load(training, path, accelerator)
+        load(training, path, accelerator)
     critics = _critics(options, accelerator.device)
     last = min(options.schedule.steps, stop_at or options.schedule.steps)
     saved = time.monotonic()
-    try:
-        for batch in _batches(options, accelerator, training.step, last):
-            scalars = _step(training, batch, options, accelerator, critics)
-            training.step += 1
-            if report is not None:
-                report(training.step, scalars)
-            if sheet is not None and training.step % options.schedule.sheet_steps == 0:
-                with torch.no_grad():
-                    sheet(training.step, batch, training.average(batch[0]))
-            if time.monotonic() - saved > 60 * options.schedule.checkpoint_minutes:
-                _save(training, path, accelerator)
-                saved = time.monotonic()
-    finally:  # an interrupt keeps what was learnt
-        _save(training, path, accelerator)
+    with WholeSteps() as steps:
+        try:
+            for batch in _batches(options, accelerator, training.step, last):
+                scalars = _step(training, batch, options, accelerator, critics)
+                if accelerator.is_main_process:
+                    _show(training, batch, scalars, options, report, sheet)
+                if _all_agree(steps.interrupted(), accelerator):
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved > 60 * options.schedule.checkpoint_minutes:
+                    save(training, path, accelerator)
+                    saved = time.monotonic()
+        except KeyboardInterrupt:  # keeps what was learnt; any other end leaves the checkpoint before, which was good
+            if not training.halfway:
+                save(training, path, accelerator)
+            raise
+        save(training, path, accelerator)
     return path
+
+
+def _accelerator(options: TrainOptions) -> Accelerator:
+    """What puts things on their device, and shares them among processes.
+
+    Raises:
+        OptionError: if the precision is not to be had here.
+    """
+    try:
+        return Accelerator(mixed_precision=options.schedule.precision)
+    except ValueError as error:
+        raise OptionError(f"schedule.precision = {options.schedule.precision!r}: {error}") from None
+
+
+def _show(
+    training: Training,
+    batch: Batch,
+    scalars: Scalars,
+    options: TrainOptions,
+    report: Report | None,
+    sheet: Sheet | None,
+) -> None:
+    if report is not None:
+        report(training.step, scalars)
+    if sheet is not None and training.step % options.schedule.sheet_steps == 0:
+        with torch.no_grad():
+            sheet(training.step, batch, training.average(batch[0]))
+
+
+def _all_agree(interrupted: bool, accelerator: Accelerator) -> bool:
+    """Whether any process was interrupted: all stop after the same step, or one would wait for the others for ever."""
+    if interrupted:
+        accelerator.set_trigger()
+    return accelerator.check_trigger()
 
 
 def _step(
     training: Training, batch: Batch, options: TrainOptions, accelerator: Accelerator, critics: "_Critics"
 ) -> Scalars:
     """One step of the generator, then one of the discriminators."""
-    aged, clean, boxes = batch
+    training.halfway = True
     _set_rates(training, options)
+    scalars = _mean(_generator_step(training, batch, options, accelerator, critics), accelerator)
+    if wrong := [name for name, value in scalars.items() if not math.isfinite(value)]:
+        raise TrainingError(
+            f"step {training.step + 1}: the loss {wrong[0]!r} is not finite; the last checkpoint is kept: resume with a"
+            " lower learning rate, a smaller schedule.clip, or another schedule.precision"
+        )
+    training.step += 1
+    training.halfway = False
+    return scalars
+
+
+def _mean(scalars: Scalars, accelerator: Accelerator) -> Scalars:
+    """Each loss, averaged over all processes."""
+    values = torch.tensor(list(scalars.values()), device=accelerator.device)
+    averaged: Any = accelerator.reduce(values, "mean")
+    return dict(zip(scalars, averaged.tolist(), strict=True))
+
+
+def _generator_step(
+    training: Training, batch: Batch, options: TrainOptions, accelerator: Accelerator, critics: "_Critics"
+) -> Scalars:
+    aged, clean, boxes = batch
     parts = {name: component(clean, boxes, name) for name in _COMPONENTS if name in training.discriminators}
     with accelerator.autocast():
         restored, pyramid = training.generator(aged)
@@ -139,8 +190,10 @@ def generator_losses(
     """The weighted terms of equation 9, by name; ``parts`` are the components of ``clean``."""
     weights, discriminators = options.losses, training.discriminators
     terms = {"l1": weights.l1 * losses.reconstruction(restored, clean)}
-    if weights.pyramid and training.step < weights.pyramid_steps:
-        terms["pyramid"] = weights.pyramid * losses.pyramid(pyramid, clean)
+    if weights.pyramid:
+        # Later of no weight, but never left out: several processes wait for the gradient of every parameter.
+        weight = weights.pyramid if training.step < weights.pyramid_steps else 0.0
+        terms["pyramid"] = weight * losses.pyramid(pyramid, clean)
     if critics.features is not None:
         seen = [critics.features(picture) for picture in (restored, clean)]
         terms["perceptual"] = weights.perceptual * losses.perceptual(*seen)
@@ -257,6 +310,8 @@ def _new_training(options: TrainOptions) -> Training:
     if options.prior is not None:
         load_prior(network, options.prior)
     network.stylegan_decoder.requires_grad_(not options.freeze_prior)
+    for name in untrained(options):
+        network.get_parameter(name).requires_grad_(False)
     discriminators = nn.ModuleDict()
     if options.losses.adversarial:
         width = options.discriminator
@@ -271,6 +326,22 @@ def _new_training(options: TrainOptions) -> Training:
     other = torch.optim.Adam(discriminators.parameters(), lr=rate, betas=_BETAS) if len(discriminators) else None
     average = deepcopy(network).eval().requires_grad_(False)
     return Training(_Trainee(network), average, discriminators, optimizer, other)
+
+
+def untrained(options: TrainOptions) -> list[str]:
+    """The parameters that no loss depends on, found out on a network without content.
+
+    The mapping network's, which is kept for its weights alone; without pyramid loss those that make the pyramid's
+    pictures. Several processes would wait for their gradients for ever.
+    """
+    size = options.network.size
+    with torch.device("meta"):
+        network = Gfpgan(options.network)
+        restored, pyramid = _Trainee(network)(torch.zeros(1, 3, size, size))
+    seen = [restored, *pyramid] if options.losses.pyramid else [restored]
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    gradients = torch.autograd.grad([picture.sum() for picture in seen], parameters, allow_unused=True)
+    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
 
 
 def load_prior(network: Gfpgan, name_or_path: str) -> None:
@@ -345,7 +416,7 @@ def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: 
     share = schedule.batch // world
     offset = accelerator.process_index * share
     wanted = [step * schedule.batch + offset + item for step in range(first, last) for item in range(share)]
-    loader = DataLoader(Subset(data, wanted), share, num_workers=options.data.workers)
+    loader = DataLoader(Subset(data, wanted), share, num_workers=options.data.workers, worker_init_fn=ignore_interrupts)
     for aged, clean, boxes in loader:
         aged, clean = (pictures.to(accelerator.device, memory_format=torch.channels_last) for pictures in (aged, clean))
         yield aged, clean, boxes.to(accelerator.device)
@@ -370,44 +441,3 @@ def _update_average(training: Training, accelerator: Accelerator, decay: float) 
     decay = min(decay, (1 + training.step) / (10 + training.step))
     for kept, new in zip(training.average.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
-
-
-def _save(training: Training, path: Path, accelerator: Accelerator) -> None:
-    """Write everything to a temporary file and rename it."""
-    if not accelerator.is_main_process:
-        return
-    content = {
-        "params_ema": training.average.state_dict(),
-        "params": accelerator.unwrap_model(training.generator).network.state_dict(),
-        "discriminators": {
-            name: accelerator.unwrap_model(module).state_dict() for name, module in training.discriminators.items()
-        },
-        "generator_optimizer": training.generator_optimizer.state_dict(),
-        "discriminator_optimizer": training.discriminator_optimizer and training.discriminator_optimizer.state_dict(),
-        "step": training.step,
-    }
-    scratch = path.with_suffix(".partial")
-    torch.save(content, scratch)
-    scratch.replace(path)
-
-
-def _load(training: Training, path: Path, accelerator: Accelerator) -> None:
-    """Take up a checkpoint.
-
-    Raises:
-        WeightsError: if there is none, or it does not fit the options.
-    """
-    try:
-        content = torch.load(path, map_location=accelerator.device, weights_only=True)
-        training.average.load_state_dict(content["params_ema"])
-        accelerator.unwrap_model(training.generator).network.load_state_dict(content["params"])
-        for name, module in training.discriminators.items():
-            accelerator.unwrap_model(module).load_state_dict(content["discriminators"][name])
-        training.generator_optimizer.load_state_dict(content["generator_optimizer"])
-        if training.discriminator_optimizer is not None:
-            training.discriminator_optimizer.load_state_dict(content["discriminator_optimizer"])
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no checkpoint to resume from") from None
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: the checkpoint does not fit these options") from error
-    training.step = content["step"]

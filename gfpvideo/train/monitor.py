@@ -1,5 +1,7 @@
 """Watch a training: a progress bar, TensorBoard scalars, sample sheets, and a preview of what it will see."""
 
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +21,46 @@ _SHOW_EVERY = 20
 
 def train_with_monitor(options: TrainOptions, folder: Path, *, resume: bool) -> Path:
     """Train, with a bar on the terminal and TensorBoard files and sample sheets in ``folder``; see :func:`train`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sums: Scalars = {}
-    with SummaryWriter(str(folder / "log")) as log, tqdm(total=options.schedule.steps, unit="step") as bar:
+    with ExitStack() as stack:
+        monitor = _Monitor(folder, options.schedule.steps, stack)
+        return train(options, folder, resume=resume, report=monitor.report, sheet=monitor.sheet)
 
-        def report(step: int, scalars: Scalars) -> None:
-            bar.update(step - bar.n)
-            for name, value in scalars.items():
-                sums[name] = sums.get(name, 0.0) + value / _SHOW_EVERY
-            if step % _SHOW_EVERY == 0:
-                for name, value in sums.items():
-                    log.add_scalar(name, value, step)
-                bar.set_postfix({name: f"{sums[name]:.3f}" for name in ("l1", "perceptual") if name in sums})
-                sums.clear()
 
-        def sheet(step: int, batch: Batch, restored: Tensor) -> None:
-            rows = (batch[0], restored.clamp(-1, 1), batch[1])
-            write_sheet(folder / f"sheet-{step:07d}.png", _sheet([row.float().cpu() for row in rows]))
+class _Monitor:
+    """Shows what is reported; opens its files only then, for of several processes one alone is told."""
 
-        return train(options, folder, resume=resume, report=report, sheet=sheet)
+    def __init__(self, folder: Path, steps: int, stack: ExitStack) -> None:
+        self._folder, self._steps, self._stack = folder, steps, stack
+        self._sums: Scalars = {}
+
+    @cached_property
+    def _log(self) -> SummaryWriter:
+        return self._stack.enter_context(SummaryWriter(str(self._folder / "log")))
+
+    @cached_property
+    def _bar(self) -> tqdm:
+        return self._stack.enter_context(tqdm(total=self._steps, unit="step"))
+
+    def report(self, step: int, scalars: Scalars) -> None:
+        """Move the bar, and every so often write the mean of the losses."""
+        log = self._log
+        self._bar.update(step - self._bar.n)
+        for name, value in scalars.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value / _SHOW_EVERY
+        if step % _SHOW_EVERY == 0:
+            self._write(step, log)
+
+    def _write(self, step: int, log: SummaryWriter) -> None:
+        for name, value in self._sums.items():
+            log.add_scalar(name, value, step)
+        shown = {name: f"{self._sums[name]:.3f}" for name in ("l1", "perceptual") if name in self._sums}
+        self._bar.set_postfix(shown)
+        self._sums.clear()
+
+    def sheet(self, step: int, batch: Batch, restored: Tensor) -> None:
+        """Write a picture of aged, restored and clean faces."""
+        rows = (batch[0], restored.clamp(-1, 1), batch[1])
+        write_sheet(self._folder / f"sheet-{step:07d}.png", _sheet([row.float().cpu() for row in rows]))
 
 
 def write_preview(options: TrainOptions, target: Path, count: int) -> None:

@@ -1,6 +1,8 @@
 """The loop: resumes exactly, learns, shares its work, and writes models that restore takes."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,15 +14,16 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from accelerate import Accelerator
 
 import gfpvideo
-from gfpvideo.errors import OptionError, WeightsError
+from gfpvideo.errors import OptionError, OutputError, TrainingError, WeightsError
 from gfpvideo.networks.gfpgan.loading import build, read_state_dict
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
-from gfpvideo.train import loop
+from gfpvideo.train import checkpoint, loop
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation
-from gfpvideo.train.loop import Batch, component, start_from, train
+from gfpvideo.train.loop import Batch, component, start_from, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,6 +52,13 @@ def options_for(faces: Path, **schedule: Any) -> TrainOptions:
         "schedule": {"steps": 6, "batch": 2, "sheet_steps": 3, **schedule},
     }
     return TrainOptions.parse(values, Path("test.toml"))
+
+
+def light_options_for(faces: Path) -> TrainOptions:
+    """The quickest training that still has two halves of a step."""
+    options = options_for(faces)
+    losses = options.losses.model_copy(update={"perceptual": 0.0, "component": 0.0})
+    return options.model_copy(update={"losses": losses})
 
 
 def weights_of(path: Path) -> dict[str, Any]:
@@ -80,6 +90,116 @@ def test_an_interrupt_keeps_what_was_learnt(faces: Path, tmp_path: Path) -> None
         train(options_for(faces), tmp_path / "run", report=interrupt)
     assert weights_of(tmp_path / "run" / "checkpoint.pth")["step"] == 2
     assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def _same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two checkpoints hold the same networks, to the bit."""
+    mine, others = ({**found["discriminators"], **{name: found[name] for name in ("params", "params_ema")}}
+                    for found in (one, other))  # fmt: skip
+    return all(torch.equal(mine[name][key], others[name][key]) for name in mine for key in mine[name])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_within_a_step_waits_for_its_end(
+    number: signal.Signals, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the generator's half of a step and the discriminators' the networks fit no step at all."""
+    real, count = loop._update_average, 0
+
+    def update_and_interrupt(*arguments: Any) -> None:
+        nonlocal count
+        count += 1
+        real(*arguments)
+        if count == 2:
+            os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "_update_average", update_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                train(light_options_for(faces), tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    whole = weights_of(train(light_options_for(faces), tmp_path / "whole", stop_at=2))
+    kept = weights_of(tmp_path / "run" / "checkpoint.pth")
+    assert kept["step"] == whole["step"] == 2
+    assert _same_weights(kept, whole)
+
+
+def test_a_second_interrupt_acts_at_once_and_keeps_the_last_checkpoint(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def twice(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "_update_average", twice)
+    monkeypatch.setattr("gfpvideo.train.interrupt._PATIENCE", -1.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_checkpoint(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+    monkeypatch.setattr("gfpvideo.train.losses.reconstruction", lambda restored, _: restored.mean() * float("nan"))
+    with pytest.raises(TrainingError, match=r"^step 2: the loss 'l1' is not finite; .*lower learning rate"):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_crash_keeps_the_last_checkpoint(faces: Path, tmp_path: Path) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def crash(step: int, _: dict[str, float]) -> None:
+        raise RuntimeError(step)
+
+    with pytest.raises(RuntimeError, match="2"):
+        train(light_options_for(faces), tmp_path / "run", resume=True, report=crash)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+
+    def full(_: Any, file: Any) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("torch.save", full)
+    with pytest.raises(OutputError, match=r"checkpoint\.pth: the checkpoint cannot be written \(No space left"):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_the_scale_of_half_precision_is_kept(faces: Path, tmp_path: Path) -> None:
+    """It is found step by step: begun anew, the first steps of a resumed training would overflow and be skipped."""
+    options, accelerator = light_options_for(faces), Accelerator()
+    training = loop._prepared(loop._new_training(options), accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
+    path = tmp_path / "checkpoint.pth"
+    checkpoint.save(training, path, accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    checkpoint.load(training, path, accelerator)
+    assert accelerator.scaler.get_scale() == 4096.0
+
+
+def test_one_process_trains_in_one_precision(faces: Path, tmp_path: Path) -> None:
+    """Accelerate remembers the first one for as long as the process lives."""
+    Accelerator()
+    with pytest.raises(OptionError, match=r"schedule\.precision = 'bf16': .*already been initialized"):
+        train(options_for(faces, precision="bf16"), tmp_path / "run")
 
 
 def test_losses_and_sheets_are_reported(faces: Path, tmp_path: Path) -> None:
@@ -270,6 +390,97 @@ from gfpvideo.train.loop import train
 from gfpvideo.train.options import TrainOptions
 train(TrainOptions.read(Path(sys.argv[1])), Path(sys.argv[2]))
 """
+
+MANY_STEPS = """
+import os, signal, sys, torch
+from pathlib import Path
+from gfpvideo.train import loop
+from gfpvideo.train.monitor import train_with_monitor
+from gfpvideo.train.options import TrainOptions
+
+folder = Path(sys.argv[2])
+folder.mkdir(exist_ok=True)
+real = loop._step
+
+def step(training, batch, options, accelerator, critics):
+    scalars = real(training, batch, options, accelerator, critics)
+    rank = accelerator.process_index
+    if training.step == 4:
+        networks = [training.generator, training.average, training.discriminators]
+        torch.save([list(network.state_dict().values()) for network in networks], folder / f"rank{rank}.pth")
+        if rank == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+    return scalars
+
+loop._step = step
+try:
+    train_with_monitor(TrainOptions.read(Path(sys.argv[1])), folder, resume=False)
+except KeyboardInterrupt:
+    (folder / f"interrupted{os.environ['RANK']}").touch()
+"""
+
+
+def _ended(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """What each process wrote to standard error, once all have ended well."""
+    try:
+        errors = [process.communicate(timeout=240)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(errors)[-3000:]
+    return errors
+
+
+def test_two_processes_stay_together_over_many_steps(faces: Path, tmp_path: Path) -> None:
+    """All parameters' gradients are waited for, in every step, also those after the pyramid loss has ended.
+
+    One process is interrupted in step 4: both stop there, with the same weights, and one alone has written files.
+    """
+    preset, script, folder = tmp_path / "train.toml", tmp_path / "script.py", tmp_path / "run"
+    preset.write_text(
+        f"[data]\nfolder = '{faces}'\nworkers = 0\n"
+        "[network]\nsize = 32\nstyle_dim = 16\nchannel_multiplier = 1\nnarrow = 0.03125\nmlp_depth = 2\n"
+        "[losses]\nperceptual = 0.0\nidentity = 0.0\ncomponent = 0.0\npyramid_steps = 2\ngradient_penalty_every = 2\n"
+        "[discriminator]\nnarrow = 0.03125\n[schedule]\nsteps = 100\nbatch = 4\nsheet_steps = 3\n"
+    )
+    script.write_text(MANY_STEPS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    _ended([
+        subprocess.Popen(
+            [sys.executable, str(script), str(preset), str(folder)], stderr=subprocess.PIPE, text=True,
+            env=os.environ | common | {"RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in ("0", "1")
+    ])  # fmt: skip
+    one, other = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in (0, 1))
+    assert [len(network) > 10 for network in one] == [True] * 3
+    assert all(torch.equal(a, b) for mine, others in zip(one, other, strict=True)
+               for a, b in zip(mine, others, strict=True))  # fmt: skip
+    assert weights_of(folder / "checkpoint.pth")["step"] == 4
+    assert len(list((folder / "log").iterdir())) == 1
+    names = {"checkpoint.pth", "interrupted0", "interrupted1", "log", "rank0.pth", "rank1.pth", "sheet-0000003.png"}
+    assert {path.name for path in folder.iterdir()} == names
+
+
+@pytest.mark.parametrize(
+    ("losses", "network", "expected"),
+    [
+        ({}, TINY, {"style_mlp"}),
+        ({"pyramid": 0.0}, TINY, {"style_mlp", "toRGB"}),
+        ({"pyramid": 0.0}, replace(TINY, modulation="none"), {"style_mlp", "toRGB", "conv_body_up"}),
+    ],
+)
+def test_what_no_loss_depends_on_is_found(
+    losses: dict[str, float], network: GfpganConfig, expected: set[str], faces: Path
+) -> None:
+    options = options_for(faces)
+    changed = {"losses": options.losses.model_copy(update=losses), "network": network}
+    names = untrained(options.model_copy(update=changed))
+    assert {name.removeprefix("stylegan_decoder.").split(".")[0] for name in names} == expected
 
 
 @pytest.mark.slow
