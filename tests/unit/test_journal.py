@@ -305,11 +305,13 @@ def test_a_lock_on_a_folder_that_is_gone_is_none(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_runs_at_once_own_a_folder_one_by_one(tmp_path: Path) -> None:
+def test_many_runs_at_once_own_a_folder_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one looks at a folder while another removes it."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
     target, owners, wrong, runs = tmp_path / "film.mkv", [], [], []
 
     def run() -> None:
-        for _ in range(40):
+        for _ in range(150):
             try:
                 with open_journal(target, FINGERPRINT, 4, resume=False) as journal:
                     owners.append(journal)
@@ -330,6 +332,16 @@ def test_many_runs_at_once_own_a_folder_one_by_one(tmp_path: Path) -> None:
     assert wrong == []
     assert runs
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_work_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "film.mkv.gfpvideo").touch()
+    for target in (tmp_path / "film.mkv", tmp_path / "nowhere" / "film.mkv"):
+        with (
+            pytest.raises(OutputError, match=r"film\.mkv\.gfpvideo: cannot be written"),
+            open_journal(target, FINGERPRINT, 4, resume=False),
+        ):
+            pass
 
 
 def test_work_that_is_in_use_is_not_cleaned(tmp_path: Path) -> None:

@@ -64,11 +64,11 @@ def _acquired(folder: Path, taken: str) -> FileLock:
             lock.acquire()
         except Timeout:
             break
-        except FileNotFoundError:
-            if folder.parent.is_dir():
-                continue  # who had the folder before has just removed it
-            raise OutputError(f"{folder.parent}: no such folder; create it first") from None
         except OSError as error:
+            # Who had the folder removed it just now: between two looks at it, or before its lock was opened.
+            gone = isinstance(error, FileNotFoundError | FileExistsError) and folder.parent.is_dir()
+            if gone and not folder.is_file():
+                continue
             raise write_error(folder, error) from error
         return lock
     raise OutputError(taken) from None
