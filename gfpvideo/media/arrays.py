@@ -6,18 +6,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from gfpvideo.errors import UnsupportedMediaError
 from gfpvideo.frames import Family, Frame, Samples
+from gfpvideo.media.convert import CHROMA, exists
 from gfpvideo.media.orientation import NO_TURN, Orientation
 from gfpvideo.media.pixel_format import components, read_only, samples
 from gfpvideo.media.thumbnail import shrunk
-
-_CHROMA = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "410"}
-"""FFmpeg's names of subsamplings."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +85,9 @@ def _picture(planes: Sequence[NDArray[np.integer]], layout: Layout) -> VideoFram
 
 def _format(layout: Layout) -> tuple[str, int]:
     """Name and bits of FFmpeg's format that holds a layout, or what is needed of it to find faces."""
-    stem = {"gray": "gray", "rgb": "gbrp", "yuv": f"yuv{_CHROMA.get(layout.subsampling)}p"}[layout.family]
+    stem = {"gray": "gray", "rgb": "gbrp", "yuv": f"yuv{CHROMA.get(layout.subsampling)}p"}[layout.family]
     for bits in (layout.bits, 16, 8):
         name = stem if bits == 8 else f"{stem}{bits}le"
-        if _exists(name):
+        if exists(name):
             return name, bits
     raise UnsupportedMediaError(f"chroma subsampled by {layout.subsampling} is not supported")
-
-
-def _exists(name: str) -> bool:
-    try:
-        VideoFormat(name, 64, 64)
-    except ValueError:
-        return False
-    return True

@@ -17,6 +17,8 @@ from gfpvideo.frames import Curve, Family, Matrix, Samples
 
 _SEMI_PLANAR = re.compile(r"(nv(12|21|16|24|42|20))|(p[024]1[026])")
 _PACKED_YUV = {"yuyv422": "YUYV", "uyvy422": "UYVY", "yvyu422": "YVYU", "y210": "YUYV", "y212": "YUYV"}
+_NOT_WHOLE = re.compile(r".*(f16|f32|msb)(le|be)?")
+"""Floats, and samples that lie at the upper end of their words."""
 _PACKED_RGB = re.compile(r"(?P<order>[rgba0x]{3,4})(?P<bits>24|48|64)?")
 
 _MATRICES: dict[int, Matrix] = {
@@ -86,6 +88,14 @@ def samples(frame: VideoFrame) -> Samples:
     )
 
 
+def has_whole_samples(video_format: VideoFormat) -> bool:
+    """Whether :func:`components` can show pictures of a format."""
+    try:
+        return bool(_positions(_split_endianness(video_format.name)[0], video_format))
+    except UnsupportedMediaError:
+        return False
+
+
 def _split_endianness(name: str) -> tuple[str, str]:
     match = re.fullmatch(r"(.*\d)(le|be)", name)
     if match is None:
@@ -108,8 +118,14 @@ def _positions(name: str, video_format: VideoFormat) -> list[_Position]:
     parts = video_format.components
     widths = {part.bits for part in parts if not part.is_alpha}
     whole = widths <= set(range(8, 17)) and len(widths) == 1
-    if not whole or video_format.has_palette or video_format.is_bit_stream or video_format.is_bayer:
-        raise _unsupported(video_format.name)
+    if (
+        not whole
+        or _NOT_WHOLE.fullmatch(name)
+        or video_format.has_palette
+        or video_format.is_bit_stream
+        or video_format.is_bayer
+    ):
+        raise unsupported(video_format.name)
     if _SEMI_PLANAR.fullmatch(name):
         u, v = (1, 0) if name in {"nv21", "nv42"} else (0, 1)
         return [_Position(0), _Position(1, u, 2), _Position(1, v, 2)]
@@ -124,10 +140,11 @@ def _positions(name: str, video_format: VideoFormat) -> list[_Position]:
     if packed and video_format.is_rgb:
         order = packed["order"]
         return [_Position(0, order.index(part), len(order)) for part in "rgb"]
-    raise _unsupported(video_format.name)
+    raise unsupported(video_format.name)
 
 
-def _unsupported(name: str) -> UnsupportedMediaError:
+def unsupported(name: str) -> UnsupportedMediaError:
+    """Our error for a pixel format."""
     return UnsupportedMediaError(f"pixel format {name} is not supported; convert the film to yuv420p, yuv444p or rgb24")
 
 

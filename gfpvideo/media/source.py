@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from gfpvideo.errors import CorruptMediaError, GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame
 from gfpvideo.media.container import Limits, main_video, open_container, packets_of
+from gfpvideo.media.convert import Converter
 from gfpvideo.media.decode import Decoder, Unchanging
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.orientation import NO_TURN, Orientation, turn_of
@@ -126,16 +127,17 @@ class VideoSource:
         self, repair: TimestampRepair, pictures: Iterator[VideoFrame]
     ) -> Iterator[tuple[int, VideoFrame, int]]:
         """Pictures of the part that is read: their number among all that were decoded, and their timestamps."""
-        checks = [Unchanging(self.path, self._limits), Unchanging(self.path, self._limits)]
+        converter, checks = Converter(), [Unchanging(self.path, self._limits), Unchanging(self.path, self._limits)]
         pictures = checks[0](pictures)
         if self._filters:
             # A filter that is handed another size reads past the picture, or fails with an error of its own: look
             # before it does. After it once more, for some filters change the size themselves.
             pictures = checks[1](filtered(pictures, self._filters, self.stream, self.time_base))
-        timed = repair((picture, picture.pts) for picture in pictures)
+        timed = repair((picture, picture.pts) for picture in converter(pictures))
         for index, (picture, ticks) in enumerate(timed):
             if index == 0:
                 self._look_at(picture)
+                self.warnings += converter.warnings
             time = ticks * self.time_base - self._began
             if self._span.past(time):
                 return
