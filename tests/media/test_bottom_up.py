@@ -51,7 +51,7 @@ def test_frames_are_the_same_as_top_down(filters: list[str], twins: tuple[Path, 
     with VideoSource(twins[0], filters=filters) as film, VideoSource(twins[1], filters=filters) as twin:
         for one, other in zip(film.frames(), twin.frames(), strict=True):
             assert all(np.array_equal(a, b) for a, b in zip(one.components, other.components, strict=True))
-            assert np.array_equal(one.thumbnail, other.thumbnail)
+            assert np.array_equal(one.thumbnail(64), other.thumbnail(64))
             if not filters and one.index == 0:
                 assert np.array_equal(np.dstack(one.components), ASTRONAUT)
 
