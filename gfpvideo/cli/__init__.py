@@ -1,11 +1,15 @@
 """The command line. Each command fills the options model, calls the library and prints what came of it."""
 
-from typing import Annotated
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
 from gfpvideo import __version__
 from gfpvideo.cli.bench import bench
+from gfpvideo.cli.common import INTERRUPTED, ignore_signals
 from gfpvideo.cli.doctor import doctor
 from gfpvideo.cli.evaluate import evaluate_app
 from gfpvideo.cli.inspect import inspect
@@ -15,6 +19,7 @@ from gfpvideo.cli.pipelines import pipelines_app
 from gfpvideo.cli.restore import restore
 from gfpvideo.cli.train import align, train_app
 from gfpvideo.cli.weights import weights_app
+from gfpvideo.stages.threads import threads_left
 
 app = typer.Typer(
     help="Restore the faces in a film; leave everything else untouched.",
@@ -46,4 +51,19 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``gfpvideo`` command."""
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            ignore_signals()
+        if threads_left():
+            _end_at_once(end.code)
+        raise
+
+
+def _end_at_once(code: str | int | None) -> NoReturn:
+    """Leave threads behind, in which libraries may be at work: Python cannot take itself down under them."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 1)

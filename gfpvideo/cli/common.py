@@ -2,67 +2,130 @@
 
 import functools
 import logging
+import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec, TextIO
 
 import typer
+from platformdirs import user_log_path
 
 from gfpvideo.errors import ClosedError, GfpvideoError, OptionError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.version import __version__
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it."""
+CRASHED = 70
+"""Exit code after an error that nobody expected: "internal software error" in sysexits.h."""
+_CRASH_WORDS = 200
+"""Characters of such an error that are shown."""
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 P = ParamSpec("P")
 
 
 def command(function: Callable[P, int]) -> Callable[P, None]:
-    """Turn our errors into one line and an exit code; the function returns the exit code of success."""
+    """Turn whatever ends the function into a line and an exit code; it returns the exit code of success.
+
+    SIGTERM does what Ctrl-C does, so that everything is cleaned up.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = function(*args, **kwargs)
-        except ClosedError as error:
-            code = error.exit_code
-        except GfpvideoError as error:
-            typer.echo(f"gfpvideo: {error}", err=True)
-            code = error.exit_code
-        except KeyboardInterrupt:
-            typer.echo("gfpvideo: interrupted, no target was written", err=True)
-            code = INTERRUPTED
+        with terminable():
+            code = _outcome(functools.partial(function, *args, **kwargs))
         raise typer.Exit(code)
 
     wrapped.__annotations__ = {**function.__annotations__, "return": None}
     return wrapped
 
 
+def _outcome(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except (ClosedError, BrokenPipeError):
+        _forget_output()
+        return ClosedError.exit_code
+    except GfpvideoError as error:
+        typer.echo(f"gfpvideo: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        ignore_signals()
+        typer.echo("gfpvideo: interrupted, no target was written", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        typer.echo(f"gfpvideo: {_crash(error)}", err=True)
+        return CRASHED
+
+
+def ignore_signals() -> None:
+    """Let nothing interrupt what is left to do, which is to say so and to end; :func:`terminable` restores them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _forget_output() -> None:
+    """Send what is still to be written to standard output nowhere: Python would complain at its end."""
+    with suppress(OSError, ValueError):  # tests have an output of their own, without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _crash(error: Exception) -> str:
+    """What the user is told of an error that nobody expected; the traceback goes to a file."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:_CRASH_WORDS]
+    printable = "".join(letter if letter.isprintable() else "?" for letter in words)
+    advice = "this is a bug of gfpvideo: please report it with what `gfpvideo doctor` prints"
+    logger = logging.getLogger("gfpvideo")
+    before = logger.handlers
+    try:
+        logger.handlers = [handler for handler in before if isinstance(handler, logging.FileHandler)] or [_crash_file()]
+        logger.critical("gfpvideo %s crashed", __version__, exc_info=error)
+        return f"{printable}; {advice}, and with {' and '.join(_files(logger.handlers))}"
+    except OSError:
+        return f"{printable}; {advice}, and with the file that --log-file FILE writes"
+    finally:
+        logger.handlers = before
+
+
+def _crash_file() -> logging.FileHandler:
+    folder = user_log_path("gfpvideo", appauthor=False, ensure_exists=True)
+    handler = logging.FileHandler(folder / "crash.txt", mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    return handler
+
+
+def _files(handlers: list[logging.Handler]) -> list[str]:
+    return [handler.baseFilename for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
 @contextmanager
-def stopping(stop: Event) -> Iterator[None]:
+def stopping(stop: Event, piece: str = "segment") -> Iterator[None]:
     """Within the block, a first Ctrl-C or SIGTERM sets ``stop``; a second one interrupts at once.
 
     Signals that the shell has told us to ignore (as it does for jobs in the background) stay ignored.
+
+    Args:
+        stop: what to set.
+        piece: what is finished then: "segment" or "picture".
     """
 
     def handle(*_: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        typer.echo("\ngfpvideo: finishing this segment; press Ctrl-C again to stop at once", err=True)
+        typer.echo(f"\ngfpvideo: finishing this {piece}; press Ctrl-C again to stop at once", err=True)
 
-    caught = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in caught}
-    try:
+    with _handled(handle, signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -72,11 +135,52 @@ def terminable() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    with _handled(interrupt, signal.SIGTERM), _restored(signal.SIGINT):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[..., None], *numbers: int) -> Iterator[None]:
+    with _restored(*numbers):
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
+        yield
+
+
+@contextmanager
+def _restored(*numbers: int) -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            if handler is not None:  # another language's
+                signal.signal(number, handler)
+
+
+class _Terminal(logging.StreamHandler[TextIO]):
+    """The log on standard error: there, warnings look like all that commands say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno < logging.WARNING:
+            return super().format(record)
+        text = record.getMessage()
+        self.told.add(text)
+        return f"gfpvideo: {record.levelname.lower()}: {text}"
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print warnings, but for those that the log has shown on the terminal already."""
+    handlers = logging.getLogger("gfpvideo").handlers
+    told = {text for handler in handlers if isinstance(handler, _Terminal) for text in handler.told}
+    for warning in warnings:
+        if warning not in told:
+            typer.echo(f"gfpvideo: warning: {warning}", err=True)
 
 
 def start_log(level: str, file: Path | None) -> None:
@@ -90,10 +194,10 @@ def start_log(level: str, file: Path | None) -> None:
     if number is None:
         raise OptionError(f"option log-level = {level!r}: must be debug, info, warning or error")
     try:
-        handler = logging.FileHandler(file, encoding="utf-8") if file else logging.StreamHandler()
+        handler = logging.FileHandler(file, encoding="utf-8") if file else _Terminal()
     except OSError as error:
         raise write_error(file or Path(), error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(logging.Formatter(_FORMAT))
     logger = logging.getLogger("gfpvideo")
     logger.handlers = [handler]
     logger.setLevel(number)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import Pipeline, WeightsDir, command, restore_option, terminable, with_pipeline
+from gfpvideo.cli.common import Pipeline, WeightsDir, command, restore_option, show_warnings, with_pipeline
 from gfpvideo.cli.piped import PIPE
 from gfpvideo.errors import OptionError
 from gfpvideo.options.restore import RestoreOptions
@@ -46,8 +46,6 @@ def pipe(
         raise OptionError("standard input is a terminal; pipe YUV4MPEG2 in, or give a film")
     from gfpvideo.restoration.pipe import pipe as run
 
-    with terminable():
-        report = run(None if source == PIPE else source, options)
-    for warning in report.warnings:
-        typer.echo(f"gfpvideo: warning: {warning}", err=True)
+    report = run(None if source == PIPE else source, options)
+    show_warnings(report.warnings)
     return report.exit_code

@@ -15,6 +15,7 @@ from gfpvideo.cli.common import (
     WeightsDir,
     command,
     restore_option,
+    show_warnings,
     start_log,
     stopping,
     with_pipeline,
@@ -114,8 +115,7 @@ def restore(
         return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
     with piped(source, output) as (film, target):
         done = via_ffmpeg(film, target, options, through or [], ffmpeg_args, partial(_restore_with_bar, quiet=quiet))
-    for warning in done.warnings:
-        typer.echo(f"gfpvideo: warning: {warning}", err=True)
+    show_warnings(done.warnings)
     if report is not None:
         write_report(done, report)
     if not quiet:

@@ -1,5 +1,7 @@
 """YUV4MPEG2 through standard input and output: how programs hand raw pictures to each other."""
 
+import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ from gfpvideo.media.atomic import write_error
 from gfpvideo.media.encoder import JPEG_RANGE, closest_format, frame_rate
 from gfpvideo.media.segment import prepared
 from gfpvideo.media.source import VideoSource
+from gfpvideo.stages.threads import run_ahead
 
 STANDARD_INPUT, STANDARD_OUTPUT = Path("standard input"), Path("standard output")
 _DEPTHS = ("9le", "10le", "12le", "14le", "16le")
@@ -24,27 +27,96 @@ FORMATS = [
 """Pixel formats that FFmpeg writes as YUV4MPEG2."""
 
 
-def open_y4m(name: str = "pipe:0") -> InputContainer:
+_CHUNK = 1 << 18
+"""Bytes that are read at a time, at most; a pipe seldom holds more."""
+_CHUNKS = 4
+"""Chunks that are read ahead."""
+
+
+class _InterruptError(Exception):
+    """Carries an interrupt, its cause, through FFmpeg: PyAV hands on mere exceptions alone."""
+
+
+class _Incoming:
+    """Standard input as a file, which can be left while nothing comes in.
+
+    FFmpeg would wait in the system, where no signal reaches Python. A thread that only reads does the waiting here.
+    """
+
+    def __init__(self) -> None:
+        self._chunks = run_ahead(_chunks_of(0), _CHUNKS, leave_behind=True)
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, none at the end."""
+        try:
+            self._rest = self._rest or memoryview(next(self._chunks, b""))
+        except Exception:
+            raise
+        except BaseException as interrupt:
+            raise _InterruptError from interrupt
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(piece)
+
+    def close(self) -> None:
+        """Read no more."""
+        self._chunks.close()
+
+
+def _chunks_of(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, _CHUNK):
+        yield chunk
+
+
+class _Outgoing:
+    """Standard output as a file; an interrupt reaches Python while nobody reads what is written."""
+
+    def __init__(self) -> None:
+        self._left = False
+
+    def write(self, content: bytes) -> int:
+        """Write everything, or nothing once it was left."""
+        rest = memoryview(content)
+        try:
+            while rest and not self._left:
+                rest = rest[os.write(1, rest) :]
+        except BaseException as error:
+            self._left = True
+            if isinstance(error, Exception):
+                raise
+            raise _InterruptError from error
+        return len(content)
+
+    def leave(self) -> None:
+        """Drop all that is still written: nobody may be there to read it."""
+        self._left = True
+
+
+def open_y4m(name: str | None = None) -> InputContainer:
     """Standard input as a container; ``name`` may be anything else that FFmpeg reads.
 
     Raises:
         InputError: if something else comes in, or nothing.
     """
     try:
-        return av.open(name, format="yuv4mpegpipe")
+        return av.open(_Incoming() if name is None else name, "r", format="yuv4mpegpipe")
+    except _InterruptError as error:
+        raise error.__cause__ or KeyboardInterrupt from None
     except av.error.FFmpegError:
         raise InputError(
             f"{STANDARD_INPUT}: no YUV4MPEG2 comes in; send some, as with: ffmpeg -i film -f yuv4mpegpipe -strict -1 -"
         ) from None
+    except OSError as error:
+        raise InputError(f"{STANDARD_INPUT}: cannot be read ({error.strerror})") from None
 
 
 class Y4mWriter:
     """Writes pictures to standard output, one after the other; waits for who reads them."""
 
-    def __init__(self, source: VideoSource, name: str = "pipe:1") -> None:
-        """Write what was made of ``source`` to ``name``, by default standard output."""
+    def __init__(self, source: VideoSource) -> None:
+        """Write what was made of ``source``."""
         self.warnings: list[str] = []
-        self._source, self._name = source, name
+        self._source, self._output = source, _Outgoing()
         self._container: OutputContainer | None = None
         self._stream: Any = None
 
@@ -54,12 +126,14 @@ class Y4mWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._container is None:
             return
+        if kind is not None:
+            self._output.leave()
         try:
             if kind is None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
-        except av.error.FFmpegError as error:
-            if kind is None:
+        except (OSError, av.error.FFmpegError, _InterruptError) as error:
+            if kind is None:  # else FFmpeg repeats what ended us
                 raise _failure(error) from None
 
     def write(self, picture: VideoFrame, place: int) -> None:
@@ -75,7 +149,7 @@ class Y4mWriter:
             ready = prepared(picture, self._stream.pix_fmt)
             ready.pts, ready.time_base = place, 1 / self._rate
             self._container.mux(self._stream.encode(ready))  # type: ignore[union-attr]  # begun above
-        except av.error.FFmpegError as error:
+        except (OSError, av.error.FFmpegError, _InterruptError) as error:
             raise _failure(error) from None
 
     def _begin(self, first: VideoFrame) -> None:
@@ -87,14 +161,16 @@ class Y4mWriter:
             self.warnings.append(f"YUV4MPEG2 cannot hold {plain}: samples are converted to {chosen}")
         stream = self._source.stream
         self._rate: Fraction = frame_rate([stream.guessed_rate, stream.average_rate])
-        self._container = av.open(self._name, "w", format="yuv4mpegpipe", container_options={"strict": "-1"})
+        self._container = av.open(self._output, "w", format="yuv4mpegpipe", container_options={"strict": "-1"})
         self._stream = self._container.add_stream("wrapped_avframe", rate=self._rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = first.width, first.height, chosen
         self._stream.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio or 0
         self._stream.codec_context.color_range = first.color_range
 
 
-def _failure(error: Any) -> Exception:
+def _failure(error: Any) -> BaseException:
+    if isinstance(error, _InterruptError):
+        return error.__cause__ or KeyboardInterrupt()
     if isinstance(error, BrokenPipeError):
         return ClosedError(f"{STANDARD_OUTPUT} was closed")
     return write_error(STANDARD_OUTPUT, OSError(error.errno, error.strerror))

@@ -1,8 +1,10 @@
 """YUV4MPEG2 in and out: the same pictures as through files, and quiet ends."""
 
+import signal
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
@@ -113,6 +115,35 @@ def test_pictures_are_handed_on_before_the_end(film: Path, tmp_path: Path) -> No
     feeder.join(60)
     assert running.wait(60) == 0
     assert len(first) + len(rest) == pytest.approx(len(content), abs=100)
+
+
+@pytest.mark.parametrize("signals", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_silent_writer_does_not_hold_it_up(signals: int, film: Path, tmp_path: Path) -> None:
+    """One thread waits for bytes in the system, one for the first's frames, and so on, and the program for all."""
+    running = subprocess.Popen(PIPE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdin is not None
+    assert running.stderr is not None
+    running.stdin.write(y4m(film, tmp_path / "film.y4m", frames=5).read_bytes())  # a pipe holds far less: it is read
+    running.stdin.flush()
+    time.sleep(0.5)
+    for _ in range(signals):
+        running.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    assert running.wait(20) == 130
+    assert running.stderr.read() == b"gfpvideo: interrupted, no target was written\n"
+
+
+@pytest.mark.slow
+def test_a_reader_that_reads_nothing_does_not_hold_it_up(film: Path) -> None:
+    """Its pipe is full: the program waits in the system for room."""
+    running = subprocess.Popen([*PIPE, str(film)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.read(1000).startswith(b"YUV4MPEG2")
+    time.sleep(3)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(20) == 130
+    assert running.stderr.read() == b"gfpvideo: interrupted, no target was written\n"
 
 
 def test_a_reader_that_leaves_ends_it_quietly(film: Path) -> None:

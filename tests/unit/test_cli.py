@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, quick help."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from gfpvideo import __version__
 from gfpvideo.cli import app
 from gfpvideo.options.restore import RestoreOptions
+from quick import QUICK_ARGUMENTS
 
 runner = CliRunner()
 
@@ -59,11 +61,73 @@ def test_errors_are_one_line_and_exit_2(arguments: list[str], words: str, film: 
     assert list(tmp_path.iterdir()) == [garbage]
 
 
-def test_warnings_exit_1(tape: Path, tmp_path: Path) -> None:
-    result = runner.invoke(app, ["restore", str(tape), "-o", str(tmp_path / "out.mp4"), "--preset", "ultrafast", "-q"])
+@pytest.mark.parametrize("log", [[], ["--log-file", "LOG"], ["--log-level", "error"], ["--log-level", "info"]])
+def test_warnings_exit_1_and_are_told_once(log: list[str], tape: Path, tmp_path: Path) -> None:
+    """The log tells them as well; both go to standard error unless the log has a file."""
+    file = tmp_path / "log.txt"
+    more = [{"LOG": str(file)}.get(part, part) for part in log]
+    arguments = ["restore", str(tape), "-o", str(tmp_path / "out.mp4"), "--end", "0.1", "-q", *QUICK_ARGUMENTS, *more]
+    result = runner.invoke(app, [*arguments, "--preset", "ultrafast"])
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "warning: subtitle 2 (srt, eng) cannot be held by .mp4" in result.stderr
+    words = "warning: subtitle 2 (srt, eng) cannot be held by .mp4"
+    assert result.stderr.count("subtitle 2 (srt, eng) cannot be held") == 1
+    assert [line for line in result.stderr.splitlines() if line.startswith(f"gfpvideo: {words}")]
+    if file.exists():
+        assert file.read_text().count("subtitle 2 (srt, eng) cannot be held") == 1
+
+
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Whatever is opened makes us crash; returns the file that tells where."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyError("something\nthat nobody thought of")
+
+    monkeypatch.setattr("gfpvideo.restoration.run.restore", crash)
+    return tmp_path / "log.txt"
+
+
+def test_a_crash_is_one_line_exit_70_and_a_traceback_in_the_log(crashing: Path, film: Path, tmp_path: Path) -> None:
+    arguments = ["restore", str(film), "-o", str(tmp_path / "out.mkv"), "-q", "--log-file", str(crashing)]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 70
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("gfpvideo: KeyError: ")
+    for words in ("a bug of gfpvideo", "`gfpvideo doctor`", str(crashing)):
+        assert words in result.stderr
+    assert "Traceback" in crashing.read_text()
+    assert __version__ in crashing.read_text()
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder's variable is Linux's")
+def test_without_a_log_file_a_crash_gets_a_file_of_its_own(crashing: Path, film: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        result = runner.invoke(app, ["restore", str(film), "-o", str(tmp_path / "out.mkv"), "-q"])
+        assert result.exit_code == 70
+        assert result.stderr.count("\n") == 1
+    file = next((tmp_path / "state").rglob("crash.txt"))
+    assert str(file) in result.stderr
+    assert file.read_text().count("Traceback") == 1
+
+
+def test_a_crash_that_cannot_be_written_down_is_a_line_all_the_same(crashing: Path, film: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("no folder")
+    result = runner.invoke(app, ["restore", str(film), "-o", str(tmp_path / "out.mkv"), "-q"])
+    assert result.exit_code == 70
+    assert result.stderr.count("\n") == 1
+    assert "--log-file" in result.stderr
+
+
+def test_a_reader_that_leaves_a_list_ends_it_quietly() -> None:
+    command = [sys.executable, "-m", "gfpvideo", "weights", "list"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 RENAMED = {"encoder_options": "encoder_option", "filters": "filter", "filters_after": "filter_after"}
