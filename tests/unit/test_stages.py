@@ -141,10 +141,10 @@ def test_leaving_wakes_threads_that_wait_for_each_other() -> None:
         silence.wait()
 
     def leave() -> None:
-        with Stages() as stages, closing(run_ahead(silent(), 2, leave_behind=True)) as source:
+        with Run() as run, closing(run_ahead(silent(), 2, leave_behind=True)) as source:
             assert next(source) == 0  # begun here, gone on with by another thread
-            one = stages.ahead((item for item in source), 2)
-            two = stages.ahead((item for item in one), 2)
+            one = run("one", (item for item in source), thread=True)
+            two = run("two", (item for item in one), thread=True)
             assert next(two) == 1
 
     assert _within(5, leave)
@@ -164,8 +164,8 @@ def test_leaving_is_no_end_of_the_stream() -> None:
         yield from items
         finished.set()
 
-    with Stages() as stages, closing(run_ahead(silent(), 2, leave_behind=True)) as source:
-        assert next(stages.ahead(stage(source), 2)) == 1
+    with Run() as run, closing(run_ahead(silent(), 2, leave_behind=True)) as source:
+        assert next(run("stage", stage(source), thread=True)) == 1
     silence.set()
     _await_no_thread()
     assert not finished.is_set()
