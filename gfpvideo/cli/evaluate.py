@@ -120,6 +120,40 @@ def evaluate_stability(
     return 0
 
 
+@evaluate_app.command("landmarks")
+@command
+def evaluate_landmarks(
+    folder: Annotated[Path, typer.Argument(help="Pictures of one face each, or films of one face each.")],
+    labels: Annotated[Path, typer.Option(help="File of their points (.npz), as ../shared/faces/README.md says.")],
+    first: Annotated[int | None, typer.Option(help="First number of the file names to use.")] = None,
+    last: Annotated[int | None, typer.Option(help="Last number of the file names to use.")] = None,
+    film: Annotated[
+        list[str] | None, typer.Option("--film", help="A film, without suffix; repeat it. Measures jitter.")
+    ] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="A file of the landmark network [the one that ships with gfpvideo].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
+    json: Json = None,
+) -> int:
+    """Measure how well a face's points are found on aged pictures, or how much they jitter in aged films."""
+    from gfpvideo.evaluate import landmarks
+    from gfpvideo.evaluate.report import write_text
+
+    if (first is None) != (last is None):
+        raise OptionError("options first and last: give both, or neither")
+    numbers = None if first is None or last is None else range(first, last + 1)
+    with tqdm(unit="film" if film else "face", file=sys.stderr, disable=None) as bar:
+        if film:
+            scores = landmarks.score_films(folder, labels, film, network, seed=seed, on_film=bar.update)
+        else:
+            scores = landmarks.score_stills(folder, labels, network, numbers=numbers, seed=seed, on_face=bar.update)
+    typer.echo(scores.table())
+    if json is not None:
+        write_text(json, scores.as_json())
+    return 0
+
+
 def _show(bar: tqdm, count: int) -> None:
     bar.update(count - bar.n)
 

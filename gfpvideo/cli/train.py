@@ -60,6 +60,35 @@ def train_export(
     return 0
 
 
+@train_app.command("landmarks")
+@command
+def train_the_landmarks(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example training/landmarks.toml.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of the checkpoint, log and shrunk pictures.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
+) -> int:
+    """Train the network that finds a face's points; Ctrl-C or SIGTERM saves a checkpoint."""
+    from gfpvideo.train.landmarks import train_landmarks
+    from gfpvideo.train.landmarks_options import LandmarkOptions
+
+    with terminable():
+        typer.echo(train_landmarks(LandmarkOptions.read(options), folder, resume=resume))
+    return 0
+
+
+@train_app.command("landmarks-export")
+@command
+def train_landmarks_export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the landmark network's training.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, .safetensors, in float16.")],
+) -> int:
+    """Write the averaged landmark network of a checkpoint as a small file."""
+    from gfpvideo.train.landmarks import export_landmarks
+
+    export_landmarks(checkpoint, output)
+    return 0
+
+
 @command
 def align(
     source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of films and pictures.")],

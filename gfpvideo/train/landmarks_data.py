@@ -1,0 +1,499 @@
+"""Faces and pieces without a face for the landmark network, read once and kept at a small size, aged afresh every time.
+
+A sample is warped once, straight to the resolution that the face has in the imagined film, damaged there, and enlarged
+to the network's crop, as a small face of a film would be. Sample ``i`` depends on the seed and ``i`` alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from gfpvideo.errors import InputError
+from gfpvideo.faces.detectors.centerface import CenterFace
+from gfpvideo.frames import Detection
+from gfpvideo.media.source import VideoSource
+from gfpvideo.networks.landmarks import CONTEXT, MESH, MIRROR, POINTS, SIDE, anchors, rough_face
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.geometry import Affine, compose, face_size, move
+from gfpvideo.train.landmarks_damage import Random, age, cover, relight
+from gfpvideo.train.landmarks_options import Clips, Empty, LandmarkOptions, Numbers, Stills
+from gfpvideo.train.landmarks_views import turned_view
+
+Bytes = NDArray[np.uint8]
+
+KEPT = 256
+"""Side of the pictures that are kept."""
+_TILE = 128
+"""Side of the kept pieces without a face."""
+_LEVELS = 3
+"""Each picture is kept at full, half and quarter size, so that one bilinear warp does for every scale."""
+
+
+class Batch(NamedTuple):
+    """What the network is shown, and what it should say."""
+
+    crops: Tensor
+    """(B, 3, 128, 128) RGB in [-1, 1]."""
+    points: Tensor
+    """(B, N, 2) in shares of the crop."""
+    known: Tensor
+    """(B,) 1 where there is a face whose points are known."""
+    presence: Tensor
+    """(B,) 1 for a face that can be restored."""
+    certain: Tensor
+    """(B,) 0 for faces on the border of what can be restored: presence is not asked there."""
+    pose: Tensor
+    """(B, 3) yaw, pitch and roll in radians."""
+    detail: Tensor
+    """(B,) distance from eyes to mouth in pixels that the damage has left, for tables."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Faces, and pieces without a face, ready to be drawn from."""
+
+    faces: Bytes
+    """(F, 256, 256, 3) RGB."""
+    points: NDArray[np.float32]
+    """(F, N, 3) in pixels of these pictures, depth in the same unit."""
+    poses: NDArray[np.float32]
+    """(F, 3) yaw, pitch and roll in radians."""
+    chances: NDArray[np.float64]
+    """(F,) how often each face is drawn; their sum is 1."""
+    tiles: Bytes
+    """(T, 128, 128, 3) pieces of films without a face."""
+    canonical: NDArray[np.float32]
+    """(N, 3) the mean face."""
+
+
+# Reading and keeping
+
+
+_STORED = ("faces", "points", "chances", "tiles")
+
+
+def prepared(
+    options: LandmarkOptions, folder: Path, *, held: bool, canonical: NDArray[np.float32] | None = None
+) -> Pictures:
+    """The pictures to learn from, or those held out, kept in ``folder`` after the first time.
+
+    Args:
+        options: where the pictures are.
+        folder: where the shrunk pictures are kept.
+        held: whether the held-out ones are asked for.
+        canonical: (N, 3) mean face that poses are relative to, by default that of these pictures.
+
+    Raises:
+        InputError: if a folder or file of labels is missing, or holds no faces.
+    """
+    path = folder / ("held" if held else "learn")
+    if not path.is_dir():
+        _keep(_gathered(options, held=held), path)
+    faces, points, chances, tiles = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _STORED)
+    if canonical is None:
+        canonical = mean_face(points).astype(np.float32)
+    poses = np.stack([pose_of(mesh, canonical) for mesh in points]).astype(np.float32)
+    return Pictures(faces, points, poses, chances, tiles, canonical)
+
+
+def _keep(arrays: dict[str, NDArray], path: Path) -> None:
+    scratch = path.with_suffix(".partial")
+    scratch.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(scratch / f"{name}.npy", array)
+    scratch.rename(path)
+
+
+def _gathered(options: LandmarkOptions, *, held: bool) -> dict[str, NDArray]:
+    found, chances = [], []
+    for table in options.clips:
+        found += (read := list(_clip_faces(table, held)))
+        chances += [table.share / max(1, len(read))] * len(read)
+    for table in options.stills:
+        found += (read := list(_still_faces(table, held)))
+        found += (views := [] if held else list(_views(read, table.views)))
+        turned = table.views_share if views else 0.0
+        chances += [table.share * (1 - turned) / max(1, len(read))] * len(read)
+        chances += [table.share * turned / max(1, len(views))] * len(views)
+    faces, meshes = [face for face, _ in found], [mesh for _, mesh in found]
+    if not faces:
+        raise InputError(f"the options name no faces to {'hold out' if held else 'learn from'}")
+    tiles = list(_tiles(options.empty, held)) if options.empty else []
+    return {
+        "faces": np.stack(faces),
+        "points": np.stack(meshes)[:, MESH].astype(np.float32),
+        "chances": np.array(chances) / np.sum(chances),
+        "tiles": np.stack(tiles) if tiles else np.zeros((0, _TILE, _TILE, 3), np.uint8),
+    }
+
+
+def _still_faces(table: Stills, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
+    """Each picture, (256, 256, 3), and its mesh, (478, 3)."""
+    labels = _labels(table.labels)
+    names = [str(name) for name in labels["names"]]
+    order = sorted(range(len(names)), key=lambda place: _sort_key(names[place]))
+    wanted = table.held if held else table.take
+    for place in _between(order, wanted) if wanted else []:
+        picture = cv2.imread(str(table.folder / names[place]), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise InputError(f"{table.folder / names[place]}: cannot be read, though {table.labels} names it")
+        yield _kept(np.asarray(picture[..., ::-1], np.uint8), labels["points"][place])
+
+
+def _views(read: list[tuple[Bytes, NDArray[np.float32]]], count: int) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
+    """``count`` turned views of each face; one that looks aside already turns on in that direction."""
+    random = np.random.default_rng(0)
+    for picture, mesh in read:
+        aside = mesh[234, 2] - mesh[454, 2]
+        side = np.sign(aside) if abs(aside) > 0.3 * np.ptp(mesh[:, 0]) else random.choice([-1, 1])
+        for number in range(count):
+            yaw = side * (-1) ** number * np.radians(random.uniform(15, 60))
+            view, turned = turned_view(picture, mesh.astype(np.float64), yaw, np.radians(random.normal(0, 10)))
+            yield view, turned.astype(np.float32)
+
+
+def _clip_faces(table: Clips, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
+    labels = _labels(table.labels)
+    for name in sorted(labels):
+        if (name in table.held) == held:
+            for picture, mesh in zip(_frames(table.folder, name), labels[name], strict=False):
+                if picture.number % table.every == 0:
+                    yield _kept(picture.rgb, mesh)
+
+
+class _Numbered(NamedTuple):
+    number: int
+    rgb: Bytes
+
+
+def _frames(folder: Path, name: str, side: int = 4096) -> Iterator[_Numbered]:
+    """Frames of a film of the folder, as shown, no longer than ``side``."""
+    path = next((path for path in sorted((folder / name).parent.glob(f"{Path(name).stem}.*"))), folder / name)
+    with VideoSource(path, side) as source:
+        for number, frame in enumerate(source.frames()):
+            yield _Numbered(number, np.ascontiguousarray(frame.thumbnail[..., ::-1]))
+
+
+def _labels(path: Path) -> dict[str, NDArray]:
+    try:
+        with np.load(path) as file:
+            return dict(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a file of points") from error
+
+
+def _sort_key(name: str) -> tuple[int, str]:
+    stem = Path(name).stem
+    return (int(stem) if stem.isdigit() else 0, name)
+
+
+def _between(items: list[int], numbers: Numbers) -> list[int]:
+    return items[numbers[0] - 1 : numbers[1]]
+
+
+def _kept(picture: Bytes, mesh: NDArray[np.float32]) -> tuple[Bytes, NDArray[np.float32]]:
+    scale = KEPT / len(picture)
+    small = cv2.resize(picture, (KEPT, KEPT), interpolation=cv2.INTER_AREA)
+    moved = mesh * scale
+    moved[:, :2] += (scale - 1) / 2
+    return np.asarray(small, np.uint8), moved
+
+
+# Pieces without a face
+
+
+def _tiles(table: Empty, held: bool) -> Iterator[Bytes]:
+    """Random pieces of the films, and what a detector takes for faces there."""
+    random = np.random.default_rng(0)
+    detector = CenterFace(0.05)
+    for name in table.held if held else (*table.films, *table.crowded):
+        for rgb in _spread(table, name):
+            found = detector.detect([np.ascontiguousarray(rgb[..., ::-1])])[0]
+            faces = [one for one in found if one.score >= table.sure] if name in table.crowded else []
+            yield from _pieces(rgb, [one for one in found if one.score < table.sure or not faces], faces, random)
+
+
+def _spread(table: Empty, name: str) -> list[Bytes]:
+    frames = [frame.rgb for frame in _frames(table.folder, name, 640)]
+    places = np.linspace(0, len(frames) - 1, min(table.frames, len(frames))).astype(int)
+    return [np.ascontiguousarray(frames[place]) for place in places]
+
+
+def _pieces(rgb: Bytes, errors: list[Detection], faces: list[Detection], random: Random) -> Iterator[Bytes]:
+    boxes = [_square(error.box, random) for error in errors]
+    height, width = rgb.shape[:2]
+    for _ in range(6):
+        size = float(np.exp(random.uniform(np.log(20), np.log(min(height, width)))))
+        centre = random.uniform([0, 0], [width, height])
+        boxes.append(np.concatenate([centre - size / 2, centre + size / 2]))
+    for box in boxes:
+        if not any(_near(box, face.box) for face in faces):
+            yield _cut_tile(rgb, box)
+
+
+def _square(box: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
+    centre, half = (box[:2] + box[2:]) / 2, CONTEXT * (box[2:] - box[:2]).max() / 2 * np.exp(random.normal(0, 0.15))
+    return np.concatenate([centre - half, centre + half])
+
+
+def _near(box: NDArray[np.float64], face: NDArray[np.float64]) -> bool:
+    """Whether the box overlaps the face, with half a face around it."""
+    margin = (face[2:] - face[:2]) / 2
+    return bool((box[:2] < face[2:] + margin).all() and (box[2:] > face[:2] - margin).all())
+
+
+def _cut_tile(rgb: Bytes, box: NDArray[np.float64]) -> Bytes:
+    scale = _TILE / (box[2] - box[0])
+    affine = np.array([[scale, 0, -box[0] * scale], [0, scale, -box[1] * scale]])
+    smooth = cv2.GaussianBlur(rgb, (0, 0), 0.5 / scale) if scale < 0.7 else rgb
+    return np.asarray(cv2.warpAffine(smooth, affine, (_TILE, _TILE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+# Pose
+
+
+def mean_face(meshes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, 3) mean of meshes (F, N, 3), each turned to look ahead; symmetric, of unit size, its middle at 0."""
+    first = _centred(meshes.astype(np.float64))
+    mean = _symmetric(first.mean(axis=0))
+    for _ in range(5):
+        mean = _symmetric(np.mean([mesh @ _rotation(mean, mesh) for mesh in first], axis=0))
+    return mean
+
+
+def _centred(meshes: NDArray[np.float64]) -> NDArray[np.float64]:
+    middle = meshes - meshes.mean(axis=-2, keepdims=True)
+    return middle / np.sqrt(np.square(middle).sum(axis=(-2, -1), keepdims=True))
+
+
+def _symmetric(mesh: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _centred((mesh + mesh[MIRROR] * [-1, 1, 1]) / 2)
+
+
+def _rotation(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation R that brings centred ``source`` closest to ``target``: target = source @ R.T (Kabsch, 1976)."""
+    u, _, vt = np.linalg.svd(target.T @ source)
+    sign = np.sign(np.linalg.det(u @ vt))
+    return u @ np.diag([1, 1, sign]) @ vt
+
+
+def pose_of(mesh: NDArray[np.floating], canonical: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Yaw, pitch and roll (3,) in radians of a mesh (N, 3); x right, y down, depth away from the viewer.
+
+    The mean face is turned by pitch, then yaw, then roll: roll is clockwise in the picture, positive yaw turns the nose
+    to the picture's left, positive pitch turns it down.
+    """
+    r = _rotation(canonical.astype(np.float64), _centred(mesh.astype(np.float64)))
+    yaw = np.arcsin(np.clip(-r[2, 0], -1, 1))
+    return np.array([yaw, np.arctan2(r[2, 1], r[2, 2]), np.arctan2(r[1, 0], r[0, 0])])
+
+
+# Samples
+
+
+class Samples(Dataset[tuple[Tensor, ...]]):
+    """Aged crops of faces and of other things; the items are the fields of :class:`Batch`, one sample each."""
+
+    def __init__(self, pictures: Pictures, *, negatives: float, seed: int, length: int) -> None:
+        """Draw ``length`` samples, a share ``negatives`` of them without a face."""
+        self._pictures = pictures
+        self._ends = np.cumsum(pictures.chances)
+        self._negatives = negatives
+        self._seed = seed
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        """One sample."""
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        random = np.random.default_rng((self._seed, index))
+        if random.random() < self._negatives:
+            return self._negative(random)
+        return self._face(int(np.searchsorted(self._ends, random.random() * self._ends[-1])), random)
+
+    def _face(self, chosen: int, random: Random) -> tuple[Tensor, ...]:
+        mesh = np.asarray(self._pictures.points[chosen, :, :2], np.float64)
+        side = drawn_side(random)
+        affine, turned = drawn_map(mesh, side, random)
+        points, pose = moved_label(mesh, np.asarray(self._pictures.poses[chosen], np.float64), affine, turned)
+        crop = self._warped(self._pictures.faces[chosen], affine, side, random)
+        crop, covered = cover(crop, points, self._texture, random)
+        crop, detail = self._damaged(crop, face_size(anchors(points)), random)
+        presence, certain = restorable(detail, hidden_share(points, covered, side))
+        return _item(crop, (points + 0.5) * (SIDE / side) - 0.5, 1.0, presence, certain, pose, detail)
+
+    def _negative(self, random: Random) -> tuple[Tensor, ...]:
+        side = drawn_side(random)
+        kind = random.random()
+        if kind < 0.5 and len(self._pictures.tiles):
+            tile = self._pictures.tiles[int(random.integers(len(self._pictures.tiles)))]
+            crop = _turned_tile(tile, side, random)
+        elif kind < 0.85:
+            crop = self._beside(side, random)
+        else:
+            crop = _pattern(side, random)
+        crop, _ = self._damaged(crop, side / 4, random)
+        return _item(crop, np.zeros((POINTS, 2)), 0.0, 0.0, 1.0, np.zeros(3), 0.0)
+
+    def _beside(self, side: int, random: Random) -> FloatImage:
+        """A piece of a picture of a face that does not show the face: beside it, or a small part of it alone."""
+        chosen = int(random.integers(len(self._pictures.faces)))
+        face = rough_face(np.asarray(self._pictures.points[chosen, :, :2], np.float64))
+        centre, size = face.centre, face.size
+        if random.random() < 0.5:
+            width = size * random.uniform(0.12, 0.4)
+            middle = centre + size * random.uniform(-0.6, 0.6, 2)
+        else:
+            width = size * random.uniform(0.4, 1.2)
+            angle = random.uniform(0, 2 * np.pi)
+            middle = centre + size * random.uniform(0.8, 1.2) * np.array([np.cos(angle), np.sin(angle)])
+        affine = _around(middle, width, side, random.uniform(-0.8, 0.8))
+        return self._warped(self._pictures.faces[chosen], affine, side, random, beyond=False)
+
+    def _warped(self, picture: Bytes, affine: Affine, side: int, random: Random, *, beyond: bool = True) -> FloatImage:
+        """The picture under ``affine`` in (side, side), something or other beyond its edge."""
+        level, affine = _level(np.asarray(picture), affine)
+        kind = random.random() if beyond else 0.0
+        if kind < 0.4:
+            warped = cv2.warpAffine(level, affine, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+        elif kind < 0.55:
+            shade = tuple(random.integers(0, 256, 3).tolist()) if random.random() < 0.4 else (0, 0, 0)
+            warped = cv2.warpAffine(level, affine, (side, side), borderValue=shade)
+        elif kind < 0.65:
+            warped = cv2.warpAffine(level, affine, (side, side), borderMode=cv2.BORDER_REPLICATE)
+        else:
+            ground = np.ascontiguousarray((self._texture(side, random) * 255).astype(np.uint8))
+            warped = cv2.warpAffine(level, affine, (side, side), dst=ground, borderMode=cv2.BORDER_TRANSPARENT)
+        return np.asarray(warped, np.float32) / np.float32(255)
+
+    def _texture(self, side: int, random: Random) -> FloatImage:
+        """Some other picture's surface, (side, side, 3)."""
+        tiles = self._pictures.tiles
+        if len(tiles) and random.random() < 0.5:
+            return _turned_tile(tiles[int(random.integers(len(tiles)))], side, random)
+        return self._beside(side, random) if random.random() < 0.6 else _pattern(side, random)
+
+    def _damaged(self, crop: FloatImage, size: float, random: Random) -> tuple[FloatImage, float]:
+        """The crop relit, aged and enlarged to the network's size, and the detail that is left of ``size`` pixels."""
+        crop, pitch = age(relight(crop, random), random)
+        way = cv2.INTER_CUBIC if random.random() < 0.5 else cv2.INTER_LINEAR
+        enlarged = np.asarray(cv2.resize(crop, (SIDE, SIDE), interpolation=way), np.float32)
+        return np.clip(enlarged, 0.0, 1.0), size / pitch
+
+
+def drawn_side(random: Random) -> int:
+    """Side in pixels that the crop has in the film."""
+    return min(SIDE, round(float(np.exp(random.uniform(np.log(18), np.log(190))))))
+
+
+def drawn_map(mesh: NDArray[np.float64], side: int, random: Random) -> tuple[Affine, float]:
+    """A map from the picture to a crop of ``side`` pixels, as a detector would place it, and the angle in it.
+
+    A mirrored map has a negative determinant; the angle is that by which the face is turned after mirroring.
+    """
+    angle = float(np.radians(random.uniform(-60, 60) if random.random() < 0.5 else random.normal(0, 12)))
+    stretch = np.exp(random.normal(0, 0.04))
+    linear = np.array([[stretch, random.normal(0, 0.03)], [0.0, 1 / stretch]])
+    if random.random() < 0.5:
+        linear = linear @ np.diag([-1.0, 1.0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ linear
+    face = rough_face(mesh @ linear.T)
+    scale = side / (CONTEXT * face.size * float(np.exp(np.clip(random.normal(0, 0.17), -0.4, 0.4))))
+    centre = face.centre + random.normal(0, 0.06, 2) * face.size
+    return np.column_stack([scale * linear, (side - 1) / 2 - scale * centre]), angle
+
+
+def moved_label(
+    mesh: NDArray[np.float64], pose: NDArray[np.float64], affine: Affine, angle: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points (N, 2) and pose (3,) under a map; a mirrored face's points change places, its yaw and roll their sign."""
+    points = move(affine, mesh)
+    if np.linalg.det(affine[:, :2]) < 0:
+        points, pose = points[MIRROR], pose * [-1, 1, -1]
+    return points, pose + np.array([0.0, 0.0, angle])
+
+
+def hidden_share(points: NDArray[np.float64], covered: NDArray[np.bool_], side: int) -> float:
+    """Share of the points that are covered (a mask of the crop), or lie outside the crop."""
+    places = np.round(points).astype(int)
+    inside = ((places >= 0) & (places < side)).all(axis=1)
+    x, y = np.clip(places, 0, side - 1).T
+    return float(np.mean(~inside | covered[y, x]))
+
+
+def restorable(detail: float, hidden: float) -> tuple[float, float]:
+    """Whether a face can be restored, and whether that is certain enough to be taught.
+
+    Args:
+        detail: pixels from eyes to mouth that the damage has left.
+        hidden: share of the points that are covered.
+    """
+    if detail < 3.2 or hidden > 0.65:
+        return 0.0, 1.0
+    return 1.0, float(detail > 4.8 and hidden < 0.4)
+
+
+def _level(picture: Bytes, affine: Affine) -> tuple[Bytes, Affine]:
+    """The picture shrunk so far that ``affine`` hardly shrinks it any more, and the map from there."""
+    shrink = 1 / float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+    for _ in range(_LEVELS):
+        if shrink < 1.5:
+            break
+        picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+        affine = compose(affine, np.array([[2.0, 0, 0.5], [0, 2.0, 0.5]]))
+        shrink /= 2
+    return picture, affine
+
+
+def _around(middle: NDArray[np.float64], width: float, side: int, angle: float) -> Affine:
+    scale = side / width
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return np.column_stack([linear, (side - 1) / 2 - linear @ middle])
+
+
+def _turned_tile(tile: Bytes, side: int, random: Random) -> FloatImage:
+    middle = np.full(2, (_TILE - 1) / 2) + random.normal(0, 4, 2)
+    affine = _around(middle, _TILE * random.uniform(0.6, 1.0), side, random.normal(0, 0.4))
+    if random.random() < 0.5:
+        affine = compose(affine, np.array([[-1.0, 0, _TILE - 1], [0, 1, 0]]))
+    level, affine = _level(np.asarray(tile), affine)
+    warped = cv2.warpAffine(level, affine, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(warped, np.float32) / np.float32(255)
+
+
+def _pattern(side: int, random: Random) -> FloatImage:
+    """Clouds, stripes or patches of some colours."""
+    cells = int(random.integers(1, max(2, side // 3)))
+    coarse = random.random((cells, int(random.integers(1, max(2, side // 3))), 3 if random.random() < 0.5 else 1))
+    way = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(random.integers(3))]
+    field = np.atleast_3d(cv2.resize(coarse.astype(np.float32), (side, side), interpolation=way))
+    low, high = random.random(3), random.random(3)
+    return np.clip(low + (high - low) * field, 0, 1).astype(np.float32)
+
+
+def _item(
+    crop: FloatImage,
+    points: NDArray[np.float64],
+    known: float,
+    presence: float,
+    certain: float,
+    pose: NDArray[np.float64],
+    detail: float,
+) -> tuple[Tensor, ...]:
+    picture = np.ascontiguousarray(crop.transpose(2, 0, 1)) * np.float32(2) - np.float32(1)
+    shares = (points + 0.5) * (2 / SIDE) - 1
+    fields = (picture, shares, known, presence, certain, pose, detail)
+    return tuple(torch.from_numpy(np.asarray(value, np.float32)) for value in fields)

@@ -1,0 +1,107 @@
+"""The options of the landmark network's training, read from a TOML file."""
+
+import tomllib
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gfpvideo.errors import OptionError
+from gfpvideo.options.restore import one_line
+
+Numbers = tuple[int, int]
+"""First and last of a sorted list, counted from 1."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stills(_Table):
+    """A folder of faces and the file of their points (``names``, ``points`` (N, 478, 3) in the file's pixels)."""
+
+    folder: Path
+    labels: Path
+    share: float = Field(gt=0, description="How often the folder is drawn from, relative to the others.")
+    take: Numbers = Field(description="Pictures to learn from, of the sorted names; names that are numbers by value.")
+    held: Numbers | None = Field(default=None, description="Pictures that are held out.")
+    views: int = Field(default=0, ge=0, description="Turned views to make of each picture to learn from.")
+    views_share: float = Field(default=0.4, ge=0, le=1, description="How often one of these is drawn instead.")
+
+
+class Clips(_Table):
+    """A folder of films of faces, and the file of their points by film (frames, 478, 3)."""
+
+    folder: Path
+    labels: Path
+    share: float = Field(gt=0, description="How often the folder is drawn from, relative to the others.")
+    every: int = Field(default=3, ge=1, description="Every which frame is taken.")
+    held: tuple[str, ...] = Field(default=(), description="Films that are held out, without suffix.")
+
+
+class Empty(_Table):
+    """Films to take pieces without a face from.
+
+    Around every detection in ``crowded`` that scores at least ``sure``, nothing is taken; in ``films`` there is no face
+    at all, so that whatever a detector finds there is an error to learn from.
+    """
+
+    folder: Path
+    films: tuple[str, ...] = ()
+    crowded: tuple[str, ...] = ()
+    held: tuple[str, ...] = Field(default=(), description="Films without a face that are held out.")
+    frames: int = Field(default=24, ge=1, description="Frames of each film, evenly spread.")
+    sure: float = 0.3
+
+
+class Schedule(_Table):
+    """How long and how fast."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(default=16, ge=1)
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    warm_up: int = Field(default=300, ge=0, description="Steps over which the rate rises.")
+    clip: float = Field(default=5.0, description="Largest norm of the gradient.")
+    average: float = Field(default=0.997, description="Decay of the averaged weights.")
+    workers: int = Field(default=1, ge=0, description="Processes that make the pictures.")
+    threads: int = Field(default=1, ge=1, description="Threads of the network.")
+    checkpoint_minutes: float = 5.0
+    check_steps: int = Field(default=200, ge=1, description="Steps between two looks at held-out faces.")
+    seed: int = 0
+
+
+class Weights(_Table):
+    """Weights of the losses."""
+
+    likelihood: float = 1.0
+    distance: float = 2.0
+    presence: float = 0.3
+    pose: float = 0.3
+
+
+class LandmarkOptions(_Table):
+    """Everything that fixes a training."""
+
+    stills: tuple[Stills, ...] = ()
+    clips: tuple[Clips, ...] = ()
+    empty: Empty | None = None
+    negatives: float = Field(default=0.2, ge=0, le=1, description="Share of pictures without a face.")
+    losses: Weights = Weights()
+    schedule: Schedule
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a TOML file; folders in it are relative to where the command runs.
+
+        Raises:
+            OptionError: if it is missing, no TOML, or holds an unknown key or a wrong value.
+        """
+        try:
+            return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError:
+            raise OptionError(f"{path}: no such options file") from None
+        except tomllib.TOMLDecodeError as error:
+            raise OptionError(f"{path}: not a TOML file: {error}") from None
+        except ValidationError as error:
+            raise OptionError(f"{path}: {one_line(error)}") from None
