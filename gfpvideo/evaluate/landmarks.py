@@ -343,9 +343,9 @@ def score_films(
 
 def _frames(folder: Path, film: str) -> Iterator[Bytes]:
     path = next(iter(sorted(folder.glob(f"{film}.*"))), folder / film)
-    with VideoSource(path, 4096) as source:
+    with VideoSource(path) as source:
         for frame in source.frames():
-            yield np.ascontiguousarray(frame.thumbnail[..., ::-1])
+            yield np.ascontiguousarray(frame.thumbnail(4096)[..., ::-1])
 
 
 def trembling(finder: Finder, shown: Sequence[Shown]) -> float:

@@ -177,9 +177,9 @@ class _Numbered(NamedTuple):
 def _frames(folder: Path, name: str, side: int = 4096) -> Iterator[_Numbered]:
     """Frames of a film of the folder, as shown, no longer than ``side``."""
     path = next((path for path in sorted((folder / name).parent.glob(f"{Path(name).stem}.*"))), folder / name)
-    with VideoSource(path, side) as source:
+    with VideoSource(path) as source:
         for number, frame in enumerate(source.frames()):
-            yield _Numbered(number, np.ascontiguousarray(frame.thumbnail[..., ::-1]))
+            yield _Numbered(number, np.ascontiguousarray(frame.thumbnail(side)[..., ::-1]))
 
 
 def _labels(path: Path) -> dict[str, NDArray]:
