@@ -40,6 +40,7 @@ from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.networks.weights import installed, sha256
+from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs.fingerprint import Identity
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
@@ -55,11 +56,6 @@ TELECINE = ("fieldmatch", "bwdif=mode=send_frame:deint=interlaced", "decimate")
 _NO_THUMBNAIL = np.empty((0, 0, 3), np.uint8)
 _QUEUE = 4
 """Frames that wait between two threads."""
-_FILMS_ALONE = (
-    "start", "end", "hwaccel", "compare", "tracks", "filters", "filters_after", "upscale", "background_model",
-    "audio_codec",
-)  # fmt: skip
-"""Options that mean nothing to a picture."""
 _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 
@@ -128,9 +124,9 @@ def _one_by_one(options: RestoreOptions) -> RestoreOptions:
 def _check_kind(source: Path, options: RestoreOptions) -> None:
     """Refuse what makes sense for films alone."""
     film = not source.is_dir() and source.suffix.lower() not in PICTURE_SUFFIXES
-    for name in () if film else _FILMS_ALONE:
-        if getattr(options, name) != RestoreOptions.model_fields[name].default:
-            raise OptionError(f"{source}: option {name.replace('_', '-')} is for films, not for pictures")
+    for name in () if film else films_alone(RestoreOptions):
+        if options.changed(name):
+            raise OptionError(f"{source}: option {flag_name(name)} is for films, not for pictures")
 
 
 def _target(source: Path, target: Path | None, options: RestoreOptions) -> Path:
@@ -361,14 +357,14 @@ def film_tracker(options: RestoreOptions) -> Tracker:
     return Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
 
 
-def open_film(source: Path, options: RestoreOptions) -> VideoSource:
+def open_film(source: Path, options: RestoreOptions, *, count_all: bool = False) -> VideoSource:
     """The part of a film that ``options`` want; a file of tracks numbers frames from the film's beginning."""
     limits = Limits(options.max_side, options.max_streams)
     return VideoSource(
         source,
         options.detect_size,
         Span(options.start or Fraction(0), options.end),
-        count_all=options.tracks is not None,
+        count_all=count_all or options.tracks is not None,
         filters=[*_whole_pictures(source, options, limits), *options.filters],
         limits=limits,
         container=None if options.hwaccel is None else open_on_device(source, options.hwaccel),

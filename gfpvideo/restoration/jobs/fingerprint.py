@@ -9,13 +9,12 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from gfpvideo.errors import InputError
+from gfpvideo.options.groups import no_matter
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
 
 _ENDS = 1 << 20
 """Bytes at either end of a file that are hashed: with its size and date they tell a film from another."""
-_NO_MATTER = {"overwrite", "resume", "batch", "weights_dir", "strict", "disk_check", "model", "container"}
-"""Options that do not change the picture, or that are held otherwise (the model, by its hash)."""
 
 
 class Identity(BaseModel):
@@ -37,14 +36,15 @@ class Identity(BaseModel):
     @classmethod
     def of(cls, source: Path, options: RestoreOptions, model: str) -> Self:
         """The identity of a restoration that is about to begin; ``model`` names the model's content and the engine."""
-        named = {name: getattr(options, name) for name in ("tracks", "reference", "background_model")}
+        ignored = no_matter(RestoreOptions)
+        files = {name: value for name, value in options if isinstance(value, Path) and name not in ignored}
         return cls(
             version=__version__,
             libraries={name: version(name) for name in ("av", "numpy", "opencv-python", "openvino", "torch")},
             source=file_identity(source),
-            files={name: file_identity(path) for name, path in named.items() if path is not None},
+            files={name: file_identity(path) for name, path in files.items()},
             model=model,
-            options=options.model_dump(mode="json", exclude=_NO_MATTER),
+            options=options.model_dump(mode="json", exclude=ignored),
         )
 
     def difference(self, other: Self) -> str | None:
