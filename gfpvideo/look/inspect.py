@@ -82,7 +82,7 @@ def inspect(
         InputError: if the film cannot be read, or has no faces.
         OutputError: if the sheet cannot be written.
     """
-    with open_film(source, options) as film:
+    with open_film(source, options, count_all=True) as film:
         detector, generator = load_networks(options)
         shots = _Shots()
         tracked = track(detect(shots.counted(film.frames()), detector, options.detect_every), film_tracker(options))
