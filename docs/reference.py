@@ -46,7 +46,7 @@ def _names(item: Any) -> str:
 
 
 def _help(item: Any) -> str:
-    return getattr(item, "help", None) or ""
+    return (getattr(item, "help", None) or "").replace("\\[", "[")  # as Rich shows it
 
 
 def _cell(text: str) -> str:
@@ -70,8 +70,6 @@ def _described(name: str, value: Any) -> list[str]:
     if hasattr(value, "model_fields"):
         parts += ["| option | default | |", "|---|---|---|"]
         for option, item in value.model_fields.items():
-            parts.append(
-                f"| `{option}` | `{item.get_default(call_default_factory=True)}` | {_cell(item.description)} |"
-            )
+            parts.append(f"| `{option}` | `{item.default}` | {_cell(item.description)} |")
         parts.append("")
     return parts

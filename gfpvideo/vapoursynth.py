@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from inspect import Signature, signature
 from threading import Lock
 from typing import Any
 
@@ -21,10 +21,11 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from gfpvideo.errors import GfpvideoError, UnsupportedMediaError
+from gfpvideo.errors import GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.faces.tracks_file import recorded_faces
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.media.arrays import Layout, frame_of_arrays
+from gfpvideo.options.groups import keywords, taken
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import component_slices
 from gfpvideo.restoration import way
@@ -38,27 +39,7 @@ _FLOAT_PEAK = 65535
 _Get = Callable[[int], Frame]
 
 
-def restore_faces(
-    clip: vs.VideoNode,
-    model: str = "auto",
-    strength: float = 1.0,
-    *,
-    tracks: str | Path | None = None,
-    detector: str = "centerface",
-    detect_size: int | None = None,
-    min_face: float = 10.0,
-    max_faces: int | None = None,
-    steady: int = 4,
-    adapt: bool = True,
-    guard: bool = True,
-    grain: str = "none",
-    mask: str = "ellipse",
-    color: str = "source",
-    engine: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    weights_dir: str | Path | None = None,
-) -> vs.VideoNode:
+def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0, **options: Any) -> vs.VideoNode:
     """Restore the faces of a clip.
 
     Args:
@@ -66,21 +47,8 @@ def restore_faces(
             size throughout, whole pictures (no fields).
         model: see :class:`gfpvideo.RestoreOptions`, as for all other options.
         strength: how much of the restoration goes into the picture, 0 to 1.
-        tracks: a file of ``gfpvideo inspect``; without one the whole clip is searched for faces now.
-        detector: ``centerface`` or ``retinaface``.
-        detect_size: long side of the picture that the detector sees.
-        min_face: least distance of eyes to mouth, in pixels.
-        max_faces: most faces of a frame to restore, the largest first.
-        steady: frames either side that a face is averaged with.
-        adapt: restore less what is sharp, tiny or seen from the side.
-        guard: keep what covers a face.
-        grain: ``none`` or ``match``.
-        mask: ``ellipse`` or ``parsing``.
-        color: ``source`` or ``model``.
-        engine: ``auto``, ``openvino`` or ``torch``.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``gpu``.
-        precision: ``auto``, ``fp32``, ``bf16``, ``fp16`` or ``int8``.
-        weights_dir: folder of downloaded weights.
+        options: any other option of its groups ``find``, ``follow``, ``restore``, ``time`` and ``engine``, by name; the
+            function's signature lists them. Without ``tracks``, the whole clip is searched for faces now.
 
     Returns:
         The clip with restored faces, format, length and properties as before. ``GfpvideoFaces`` of each frame is the
@@ -89,15 +57,33 @@ def restore_faces(
     Raises:
         vapoursynth.Error: if the clip, an option or the model cannot be used; its text begins with ``gfpvideo:``.
     """
-    values = {name: value for name, value in locals().items() if name != "clip" and value is not None}
     try:
-        options = RestoreOptions.parse({**values, "batch": 1})
+        chosen = _options({"model": model, "strength": strength, **options})
         _check(clip)
-        parts = load_parts(options)
-        faces = [found.faces for found in _followed(clip, parts, options)]
+        parts = load_parts(chosen)
+        faces = [found.faces for found in _followed(clip, parts, chosen)]
     except GfpvideoError as error:
         raise vs.Error(f"gfpvideo: {error}") from None
-    return _filtered(clip, _Restored(parts, options, faces))
+    return _filtered(clip, _Restored(parts, chosen, faces))
+
+
+def _signature() -> Signature:
+    """The function's own arguments, then every other option that it takes."""
+    own = list(signature(restore_faces).parameters.values())[:-1]
+    names = {each.name for each in own}
+    return Signature([*own, *(each for each in keywords(RestoreOptions, "vapoursynth") if each.name not in names)])
+
+
+restore_faces.__signature__ = _signature()
+
+
+def _options(values: dict[str, Any]) -> RestoreOptions:
+    """The options that were given; a clip's frames are asked for one by one."""
+    known = taken(RestoreOptions, "vapoursynth")
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise OptionError(f"restore_faces takes no {unknown[0]!r}; known are {', '.join(known)}")
+    return RestoreOptions.parse({name: value for name, value in values.items() if value is not None} | {"batch": 1})
 
 
 def _check(clip: vs.VideoNode) -> None:

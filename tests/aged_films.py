@@ -1,4 +1,4 @@
-"""Short films of one face, aged as each preset expects."""
+"""Short films of one face, aged as each pipeline expects."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ import skimage.data
 
 
 def aged(name: str, path: Path) -> Path:
-    """A short film with sound of a face that sways, aged as the preset ``name`` expects."""
+    """A short film with sound of a face that sways, aged as the pipeline ``name`` expects."""
     random = np.random.default_rng(7)
     portrait = cv2.resize(skimage.data.astronaut()[:400], (400, 320), interpolation=cv2.INTER_AREA)
     fields = name in {"vhs", "dvd_interlaced"}

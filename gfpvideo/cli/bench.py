@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command, restore_option
+from gfpvideo.cli.common import WeightsDir, command
+from gfpvideo.cli.flags import flag
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 @command
 def bench(
     film: Annotated[Path | None, typer.Argument(help="A film to restore as well, best with one face.")] = None,
-    model: Annotated[str | None, restore_option("model")] = None,
+    model: Annotated[str | None, flag("model")] = None,
     weights_dir: WeightsDir = None,
-    device: Annotated[str | None, restore_option("device")] = None,
+    device: Annotated[str | None, flag("device")] = None,
     frames: Annotated[int, typer.Option(min=8, help="Frames of the film that are used, at most.")] = 100,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each measurement; the median counts.")] = 3,
     report: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, as JSON.")] = None,

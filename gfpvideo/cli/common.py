@@ -1,4 +1,4 @@
-"""What the commands share: errors become one line and an exit code, options come from the options model."""
+"""What the commands share: errors become one line and an exit code, pipelines are read."""
 
 import functools
 import logging
@@ -10,15 +10,19 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, ParamSpec, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TextIO
 
 import typer
 from platformdirs import user_log_path
 
+from gfpvideo.cli.flags import flag
 from gfpvideo.errors import ClosedError, GfpvideoError, OptionError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
+
+if TYPE_CHECKING:
+    from gfpvideo.options.pipelines import Pipeline
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it."""
@@ -203,19 +207,6 @@ def start_log(level: str, file: Path | None) -> None:
     logger.setLevel(number)
 
 
-def restore_option(name: str, *flags: str) -> Any:
-    """A command-line option for the field ``name`` of the options model, with its help and default.
-
-    Values stay text here: the model validates them, with the same message wherever they come from.
-    """
-    field = RestoreOptions.model_fields[name]
-    default = "" if field.default is None or not isinstance(field.default, str | int | float) else f" [{field.default}]"
-    metavar = None if flags else "VALUE"
-    return typer.Option(
-        *(flags or (f"--{name.replace('_', '-')}",)), metavar=metavar, help=f"{field.description}{default}"
-    )
-
-
 def need_packages(extra: str, *modules: str) -> None:
     """Check that the packages of one of our extras are installed.
 
@@ -227,24 +218,31 @@ def need_packages(extra: str, *modules: str) -> None:
         raise OptionError(f'{", ".join(missing)} is not installed; get it with: pip install "gfpvideo[{extra}]"')
 
 
-def with_pipeline(pipeline: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """The values of a preset, if one is named, with those of the command line over them.
+def with_pipeline(pipeline: str | None, given: dict[str, Any]) -> RestoreOptions:
+    """The options that a pipeline presets, if one is named, with those of the command line over them.
 
     Raises:
-        OptionError: if there is no such preset, or it is wrong.
+        OptionError: if there is no such pipeline, or an option is wrong.
     """
-    values: dict[str, Any] = {}
-    if pipeline is not None:
-        from gfpvideo.options.pipelines import load_preset
-
-        values = load_preset(pipeline).values
-    return {**values, **{name: value for name, value in given.items() if value is not None}}
+    return RestoreOptions.parse({**(read_pipeline(pipeline).values if pipeline is not None else {}), **given})
 
 
-Pipeline = Annotated[
+def read_pipeline(name_or_path: str) -> "Pipeline":
+    """A pipeline, its filters tried as well.
+
+    Raises:
+        OptionError: if there is no such pipeline, or it is wrong.
+    """
+    from gfpvideo.media.filters import check_filters
+    from gfpvideo.options.pipelines import load_pipeline
+
+    return load_pipeline(name_or_path, check_filters)
+
+
+PipelineName = Annotated[
     str | None,
     typer.Option(
-        "--pipeline", metavar="NAME", help="A preset of `gfpvideo pipelines list`, or the path of a .toml file."
+        "--pipeline", metavar="NAME", help="A name that `gfpvideo pipelines list` shows, or the path of a .toml file."
     ),
 ]
-WeightsDir = Annotated[Path | None, restore_option("weights_dir")]
+WeightsDir = Annotated[Path | None, flag("weights_dir")]

@@ -8,6 +8,7 @@ import typer
 from tqdm import tqdm
 
 from gfpvideo.cli.common import WeightsDir, command, need_packages
+from gfpvideo.cli.flags import flag, plain
 from gfpvideo.errors import OptionError
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ def evaluate_compare(
 def evaluate_benchmark(
     folder: Annotated[Path, typer.Argument(help="Aligned, clean faces.")],
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="A model's name or file; repeat it to compare several [auto].")
+        list[str] | None,
+        typer.Option("--model", help=plain("A model's name or file; repeat it to compare several [default: auto].")),
     ] = None,
     first: Annotated[int | None, typer.Option(help="First number of the file names to use.")] = None,
     last: Annotated[int | None, typer.Option(help="Last number of the file names to use.")] = None,
     seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16 or auto.")] = "auto",
+    precision: Annotated[str, flag("precision")] = "auto",
     weights_dir: WeightsDir = None,
     json: Json = None,
     html: Html = None,

@@ -2,16 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import WeightsDir, command, restore_option
-from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.cli.common import PipelineName, command, with_pipeline
+from gfpvideo.cli.flags import takes
 
 
 @command
+@takes("inspect")
 def inspect(
     source: Annotated[Path, typer.Argument(help="A film.")],
     sheet: Annotated[
@@ -20,20 +21,15 @@ def inspect(
     tracks: Annotated[
         Path | None, typer.Option("--tracks", help="Write the faces to this file, for `restore --tracks`.")
     ] = None,
-    model: Annotated[str | None, restore_option("model")] = None,
-    weights_dir: WeightsDir = None,
-    detector: Annotated[str | None, restore_option("detector")] = None,
-    detect_size: Annotated[str | None, restore_option("detect_size")] = None,
-    detect_every: Annotated[str | None, restore_option("detect_every")] = None,
-    min_score: Annotated[str | None, restore_option("min_score")] = None,
-    min_face: Annotated[str | None, restore_option("min_face")] = None,
-    deinterlace: Annotated[bool | None, restore_option("deinterlace", "--deinterlace/--no-deinterlace")] = None,
-    telecine: Annotated[bool, restore_option("telecine", "--telecine")] = False,
+    pipeline: PipelineName = None,
+    *,
+    given: dict[str, Any],
 ) -> int:
-    """List the faces of a film, and when and how large they are seen."""
-    names = RestoreOptions.model_fields.keys() - {"tracks"}
-    given = {name: value for name, value in locals().items() if name in names and value is not None}
-    options = RestoreOptions.parse(given)
+    """List the faces of a film, and when and how large they are seen.
+
+    With the same options, `restore` numbers them alike.
+    """
+    options = with_pipeline(pipeline, given)
     from gfpvideo.look.inspect import inspect_sheet
     from gfpvideo.media.still import write_sheet
     from gfpvideo.restoration.run import Job

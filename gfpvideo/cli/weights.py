@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command, need_packages, restore_option
+from gfpvideo.cli.common import WeightsDir, command, need_packages
+from gfpvideo.cli.flags import flag, plain
 from gfpvideo.errors import WeightsError
 from gfpvideo.options.restore import RestoreOptions
 
@@ -42,7 +43,9 @@ def weights_get(
 @weights_app.command("verify")
 @command
 def weights_verify(
-    file: Annotated[Path | None, typer.Argument(help="A file to identify [default: all that is installed].")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help=plain("A file to identify [default: all that is installed]."))
+    ] = None,
     weights_dir: WeightsDir = None,
 ) -> int:
     """Check weights against their SHA-256; a wrong download is removed."""
@@ -69,7 +72,7 @@ def weights_verify(
 @command
 def weights_quantize(
     films: Annotated[list[Path], typer.Argument(help="Films with faces like those that will be restored.")],
-    model: Annotated[str | None, restore_option("model")] = None,
+    model: Annotated[str | None, flag("model")] = None,
     weights_dir: WeightsDir = None,
     faces: Annotated[int, typer.Option(min=20, help="Faces to find the ranges by, at most.")] = 120,
 ) -> int:

@@ -21,8 +21,10 @@ def mark_shots(frames: Iterator[Frame]) -> Iterator[ShotFrame]:
     """Stage: each frame, and whether a shot starts with it; a few frames late."""
     detector = AdaptiveDetector(min_scene_len=_MIN_SHOT, window_width=_WINDOW)
     waiting: deque[Frame] = deque()
-    cuts = {0}
-    for frame in frames:
+    cuts: set[int] = set()
+    for number, frame in enumerate(frames):
+        if number == 0:
+            cuts.add(frame.index)  # of a part of a film, it need not be 0
         waiting.append(frame)
         small = frame.thumbnail(_SIDE)
         found = detector.process_frame(FrameTimecode(frame.index, fps=_COUNTER_RATE), small)

@@ -1,1 +1,1 @@
-"""What may be asked for: the options of a restoration, pipelines that preset them, times as people write them."""
+"""What may be asked for: the options of a restoration and who takes which, pipelines, times as people write them."""

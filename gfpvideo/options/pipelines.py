@@ -1,60 +1,30 @@
-"""Presets: the options for a kind of film, in TOML files that people read, copy and change.
+"""Pipelines: the options for a kind of film, in TOML files that people read, copy and change.
 
-Those that ship with gfpvideo lie in ``pipelines/``. A file has up to four tables: ``[before]`` (what is done to the
-pictures first), ``[restore]`` (options of the restoration), ``[after]`` and ``[encode]``.
+Those that ship with gfpvideo lie in ``pipelines/``. A file has a description and a table for each group of options
+(:mod:`gfpvideo.options.groups`), with the options' own names.
 """
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from gfpvideo.data import data_folder
 from gfpvideo.errors import OptionError
-from gfpvideo.media.filters import check_filters
+from gfpvideo.options.groups import about, tables
 from gfpvideo.options.restore import RestoreOptions, one_line
 
-_TABLES: dict[str, dict[str, str]] = {
-    "before": {"deinterlace": "deinterlace", "telecine": "telecine", "filters": "filters"},
-    "restore": {
-        name: name
-        for name in (
-            "model", "engine", "device", "precision", "batch", "reuse", "detector", "detect_size", "detect_every",
-            "min_score", "min_face", "max_faces", "lag", "max_gap", "smooth", "steady", "adapt", "grain", "mask",
-            "guard", "strength", "color",
-        )
-    },
-    "after": {
-        "filters": "filters_after", "compare": "compare", "upscale": "upscale", "background_model": "background_model",
-    },
-    "encode": {
-        "container": "container", "codec": "codec", "crf": "crf", "preset": "preset", "options": "encoder_options",
-        "audio_codec": "audio_codec", "audio_kbits": "audio_kbits",
-    },
-}  # fmt: skip
-"""Keys of each table, and the options that they set."""
-
-
-_KNOWN = "description, [before], [restore], [after] and [encode]"
-
-
-class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    description: str = Field(min_length=1)
-    before: dict[str, Any] = {}
-    restore: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    encode: dict[str, Any] = {}
+FilterCheck = Callable[[Sequence[str]], None]
+"""Raises an :class:`OptionError` if FFmpeg filters do not exist or do not take their options."""
 
 
 @dataclass(frozen=True)
-class Preset:
-    """A preset that was read and is right."""
+class Pipeline:
+    """A pipeline that was read and is right."""
 
     name: str
     description: str
@@ -68,17 +38,17 @@ class Preset:
         return self.path.read_text(encoding="utf-8")
 
 
-def preset_names() -> list[str]:
-    """Names of the presets that ship with gfpvideo."""
-    found = data_folder("pipelines").glob("*.toml")
-    return sorted(path.stem for path in found if not path.stem.startswith("train_"))
+def pipeline_names() -> list[str]:
+    """Names of the pipelines that ship with gfpvideo."""
+    return sorted(path.stem for path in data_folder("pipelines").glob("*.toml"))
 
 
-def load_preset(name_or_path: str) -> Preset:
-    """Read a preset and check every key, value and filter.
+def load_pipeline(name_or_path: str, check: FilterCheck) -> Pipeline:
+    """Read a pipeline and check every key, value and filter.
 
     Args:
-        name_or_path: a name of :func:`preset_names`, or the path of a ``.toml`` file.
+        name_or_path: a name of :func:`pipeline_names`, or the path of a ``.toml`` file.
+        check: tries filters; that takes FFmpeg, which options know nothing of.
 
     Raises:
         OptionError: naming the file, and the line that is wrong.
@@ -86,55 +56,80 @@ def load_preset(name_or_path: str) -> Preset:
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = data_folder("pipelines") / f"{name_or_path}.toml"
-        if name_or_path not in preset_names():
+        if name_or_path not in pipeline_names():
             raise OptionError(
-                f"no pipeline {name_or_path!r}; give one of {', '.join(preset_names())}, or the path of a .toml file"
+                f"no pipeline {name_or_path!r}; give one of {', '.join(pipeline_names())}, or the path of a .toml file"
             )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"{path}: the pipeline cannot be read ({error})") from None
-    return parse_preset(text, path)
+    return parse_pipeline(text, path, check)
 
 
-def parse_preset(text: str, path: Path) -> Preset:
-    """Check the text of a preset; ``path`` is where it comes from.
+def parse_pipeline(text: str, path: Path, check: FilterCheck) -> Pipeline:
+    """Check the text of a pipeline; ``path`` is where it comes from.
 
     Raises:
         OptionError: naming the file, and the line that is wrong.
     """
-    wrong = _Wrong(text, path)
     try:
-        content = _Content(**tomllib.loads(text))
+        content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionError(f"{path}: not a TOML file: {error}") from None
+    wrong = _Wrong(text, path)
+    description = content.pop("description", None)
+    if not isinstance(description, str) or not description:
+        raise wrong("", "description", "a pipeline needs a description")
+    values = _values(content, wrong)
+    _check(values, wrong, check)
+    return Pipeline(path.stem, description, path, values)
+
+
+def _values(content: dict[str, Any], wrong: "_Wrong") -> dict[str, Any]:
+    """Every option that the tables of a file set; each stands in the table of its group."""
+    known = tables(RestoreOptions)
+    values: dict[str, Any] = {}
+    for table, keys in content.items():
+        if table not in known:
+            raise wrong(
+                "", table, f"unknown {table!r}; known are description, {', '.join(f'[{name}]' for name in known)}"
+            )
+        if not isinstance(keys, dict):
+            raise wrong("", table, f"option {table} = {keys!r}: must be a table, [{table}]")
+        for key in keys:
+            if key not in known[table]:
+                raise wrong(table, key, _unknown(table, key))
+        values |= keys
+    return values
+
+
+def _unknown(table: str, key: str) -> str:
+    known = tables(RestoreOptions)
+    right = next((group for group, names in known.items() if key in names), None)
+    if right is not None:
+        return f"{key!r} belongs in [{right}]"
+    return f"unknown key {key!r} in [{table}]; known are {', '.join(known[table])}"
+
+
+def _check(values: dict[str, Any], wrong: "_Wrong", check: FilterCheck) -> None:
+    """See that values are right, also beside each other, and that filters work."""
+    try:
+        RestoreOptions(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0])
-        reasons = {"missing": f"a preset needs a {key}", "extra_forbidden": f"unknown {key!r}; known are {_KNOWN}"}
-        raise wrong("", key, reasons.get(first["type"], one_line(error))) from None
-    values: dict[str, Any] = {}
-    for table, keys in _TABLES.items():
-        for key, value in getattr(content, table).items():
-            if key not in keys:
-                raise wrong(table, key, f"unknown key {key!r} in [{table}]; known are {', '.join(keys)}")
-            values |= _checked(keys[key], value, lambda reason, at=(table, key): wrong(*at, reason))
-    try:
-        RestoreOptions.parse(values)
-    except OptionError as error:
-        raise OptionError(f"{path}: {error}") from None
-    return Preset(path.stem, content.description, path, values)
+        option = str(first.get("ctx", {}).get("option") or first["loc"][0])
+        raise wrong(_table(option), option, one_line(error)) from None
+    for option, field in RestoreOptions.model_fields.items():
+        try:
+            if about(field).filters and option in values:
+                check(values[option])
+        except OptionError as error:
+            raise wrong(_table(option), option, str(error)) from None
 
 
-def _checked(option: str, value: Any, wrong: Callable[[str], OptionError]) -> dict[str, Any]:
-    """One option, its value tried by itself."""
-    try:
-        RestoreOptions.parse({option: value})
-        if option in {"filters", "filters_after"}:
-            check_filters(value)
-    except OptionError as error:
-        raise wrong(str(error)) from None
-    return {option: value}
+def _table(option: str) -> str:
+    return about(RestoreOptions.model_fields[option]).group
 
 
 class _Wrong:

@@ -1,6 +1,7 @@
-"""The options of a restoration: one frozen model that the command line, Python and presets all fill.
+"""The options of a restoration: one frozen model that the command line, Python, pipelines and VapourSynth all fill.
 
-Each option is validated here and nowhere else, so a wrong value gives the same message wherever it came from.
+Each option is declared and validated here and nowhere else (:mod:`gfpvideo.options.groups` says what a field tells
+of it), so a wrong value gives the same message wherever it came from.
 """
 
 import re
@@ -8,9 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from gfpvideo.errors import OptionError
+from gfpvideo.options.groups import option
 from gfpvideo.options.timecode import seconds
 
 EngineName = Literal["auto", "openvino", "torch"]
@@ -19,6 +22,9 @@ DetectorName = Literal["centerface", "retinaface"]
 Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "flv", "nut"]
 Comparison = Literal["side", "split", "wipe"]
 Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
+Mask = Literal["ellipse", "parsing"]
+Color = Literal["source", "model"]
+Grain = Literal["none", "match"]
 
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
@@ -29,129 +35,216 @@ class RestoreOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    model: str = Field(
-        default="auto",
-        description="Model: a name of `gfpvideo weights list`, `compact`, the path of a file, or `auto`.",
-    )
-    weights_dir: Path | None = Field(default=None, description="Folder of downloaded weights.")
-    engine: EngineName = Field(default="auto", description="Inference engine.")
-    device: str = Field(default="auto", pattern=f"^({_DEVICE})$", description="auto, cpu, cuda, cuda:N or gpu.")
-    devices: tuple[str, ...] = Field(
-        default=(),
-        description="Several devices that share the generator's work (cuda:0,cuda:1), instead of --device.",
-    )
-    precision: Precision = Field(default="auto", description="Arithmetic of the generator.")
-    compiler: Compiler = Field(
-        default="none", description="What compiles torch's networks: inductor, cudagraphs or tensorrt (CUDA)."
-    )
-    hwaccel: str | None = Field(
-        default=None, pattern="^[a-z0-9_]+$", description="Decode on a device of this kind (cuda, vaapi, qsv ...)."
-    )
-    batch: int = Field(default=8, ge=1, le=64, description="Crops that go through the generator at once.")
-    reuse: float = Field(
-        default=0.5,
-        ge=0,
-        le=16,
-        description="Grey levels of 255 by which a crop may differ from one just restored that serves again.",
-    )
-
-    detector: DetectorName = Field(default="centerface", description="Face detector.")
-    detect_size: int | None = Field(
-        default=None,
+    detector: DetectorName = option("centerface", "find", "Face detector.")
+    detect_size: int | None = option(
+        None,
+        "find",
+        "Long side of the picture that the detector sees.",
+        shown="640, or half of the film's if more",
         ge=64,
         le=8192,
-        description="Long side of the picture that the detector sees [default: 640, or half of the film's if more].",
     )
-    detect_every: int = Field(
-        default=2, ge=1, le=8, description="Search every Nth frame; between, where faces hardly move, interpolate."
+    detect_every: int = option(
+        2, "find", "Search every Nth frame; between, where faces hardly move, interpolate.", films=True, ge=1, le=8
     )
-    min_score: float = Field(default=0.5, gt=0, lt=1, description="Least score that starts a face.")
-    min_face: float = Field(
-        default=10.0, ge=0, description="Least distance of eyes to mouth, in pixels, to restore a face."
+    min_score: float = option(0.5, "find", "Least score that starts a face.", gt=0, lt=1)
+    min_face: float = option(10.0, "find", "Least distance of eyes to mouth, in pixels, to restore a face.", ge=0)
+
+    tracks: Path | None = option(
+        None,
+        "follow",
+        "File of `gfpvideo inspect` to take faces from.",
+        films=True,
+        never=("inspect", "pipelines"),
+    )
+    lag: int = option(12, "follow", "Frames that tracking looks ahead.", films=True, ge=0, le=120)
+    max_gap: int = option(8, "follow", "Frames for which a missed face is filled in.", films=True, ge=0, le=120)
+    smooth: bool = option(True, "follow", "Stabilise landmarks over time and fill gaps.", films=True)
+
+    only: tuple[int, ...] = option(
+        (), "restore", "Restore these tracks alone (`gfpvideo inspect` numbers them).", never=("pipelines",)
+    )
+    skip: tuple[int, ...] = option((), "restore", "Leave these tracks alone.", never=("pipelines",))
+    max_faces: int | None = option(
+        None, "restore", "Most faces of a frame to restore, the largest first.", shown="all", ge=1
+    )
+    reference: Path | None = option(
+        None,
+        "restore",
+        "Picture of a person: restore who looks like it (needs the ArcFace weights).",
+        never=("pipe", "stdin", "vapoursynth", "pipelines"),
+    )
+    likeness: float = option(
+        0.3,
+        "restore",
+        "Least cosine between the vectors of a face and of the reference.",
+        never=("pipe", "stdin", "vapoursynth", "pipelines"),
+        ge=-1,
+        le=1,
+    )
+    adapt: bool = option(True, "restore", "Restore less what is sharp, tiny or seen from the side.")
+    mask: Mask = option("ellipse", "restore", "Region of a face: a soft ellipse, or what ParseNet (slow) says is face.")
+    guard: bool = option(True, "restore", "Keep what covers a face: hands, microphones, hair.")
+    strength: float = option(1.0, "restore", "How much of the restoration goes into the picture.", ge=0, le=1)
+    color: Color = option("source", "restore", "Where colour and light come from.")
+
+    steady: int = option(
+        4, "time", "Frames either side that a face is averaged with where nothing moves.", films=True, ge=0, le=24
+    )
+    grain: Grain = option("none", "time", "Put the film's own grain back on faces.", films=True)
+
+    model: str = option(
+        "auto",
+        "engine",
+        "Model: a name of `gfpvideo weights list`, `compact`, the path of a file, or `auto`.",
+        identity=False,  # held by the hash of its file
+    )
+    weights_dir: Path | None = option(
+        None, "engine", "Folder of downloaded weights.", identity=False, shown="the user's data folder"
+    )
+    engine: EngineName = option("auto", "engine", "Inference engine.")
+    device: str = option("auto", "engine", "auto, cpu, cuda, cuda:N or gpu.", pattern=f"^({_DEVICE})$")
+    devices: tuple[str, ...] = option(
+        (), "engine", "Several devices that share the generator's work (cuda:0,cuda:1), instead of --device."
+    )
+    precision: Precision = option("auto", "engine", "Arithmetic of the generator.")
+    compiler: Compiler = option("none", "engine", "What compiles torch's networks (all but inductor want CUDA).")
+    batch: int = option(
+        8,
+        "engine",
+        "Crops that go through the generator at once.",
+        films=True,
+        identity=False,
+        never=("vapoursynth",),
+        ge=1,
+        le=64,
+    )
+    reuse: float = option(
+        0.5,
+        "engine",
+        "Grey levels of 255 by which a crop may differ from one just restored that serves again.",
+        films=True,
+        ge=0,
+        le=16,
     )
 
-    tracks: Path | None = Field(default=None, description="File of `gfpvideo inspect` to take faces from.")
-    only: tuple[int, ...] = Field(
-        default=(), description="Restore these tracks alone (`gfpvideo inspect` numbers them)."
+    start: Fraction | None = option(
+        None,
+        "before",
+        "Restore from here on: seconds, or h:mm:ss.sss from the film's beginning.",
+        films=True,
+        never=("stdin", "pipelines"),
+        ge=0,
     )
-    skip: tuple[int, ...] = Field(default=(), description="Leave these tracks alone.")
-    reference: Path | None = Field(
-        default=None, description="Picture of a person: restore who looks like it (needs the ArcFace weights)."
+    end: Fraction | None = option(
+        None,
+        "before",
+        "Restore up to here, counted like --start.",
+        films=True,
+        never=("stdin", "pipelines"),
+        gt=0,
     )
-    likeness: float = Field(
-        default=0.3, ge=-1, le=1, description="Least cosine between the vectors of a face and of the reference."
+    deinterlace: bool | None = option(
+        None,
+        "before",
+        "Make whole pictures of fields, or keep them.",
+        films=True,
+        shown="an interlaced film is refused",
     )
-    max_faces: int | None = Field(
-        default=None, ge=1, description="Most faces of a frame to restore, the largest first."
+    telecine: bool = option(
+        False, "before", "Undo telecine: 24 whole frames of the 30 that TV made of them.", films=True
     )
-
-    start: Fraction | None = Field(
-        default=None, ge=0, description="Restore from here on: seconds, or h:mm:ss.sss from the film's beginning."
+    filters: tuple[str, ...] = option(
+        (),
+        "before",
+        "FFmpeg filter before the restoration, as `name=option=value:...`; may be repeated.",
+        films=True,
+        each="filter",
+        filters=True,
     )
-    end: Fraction | None = Field(default=None, gt=0, description="Restore up to here, counted like --start.")
-
-    deinterlace: bool | None = Field(
-        default=None,
-        description="Make whole pictures of fields, or keep them [default: an interlaced film is refused].",
+    hwaccel: str | None = option(
+        None,
+        "before",
+        "Decode on a device of this kind (cuda, vaapi, qsv ...).",
+        films=True,
+        never=("stdin",),
+        pattern="^[a-z0-9_]+$",
     )
-    telecine: bool = Field(default=False, description="Undo telecine: 24 whole frames of the 30 that TV made of them.")
-
-    lag: int = Field(default=12, ge=0, le=120, description="Frames that tracking looks ahead.")
-    max_gap: int = Field(default=8, ge=0, le=120, description="Frames for which a missed face is filled in.")
-
-    smooth: bool = Field(default=True, description="Stabilise landmarks over time and fill gaps.")
-    steady: int = Field(
-        default=4, ge=0, le=24, description="Frames either side that a face is averaged with where nothing moves."
+    max_side: int = option(
+        16_384, "before", "Widest or highest picture that is accepted.", films=True, identity=False, ge=16
     )
-    adapt: bool = Field(default=True, description="Restore less what is sharp, tiny or seen from the side.")
-    grain: Literal["none", "match"] = Field(default="none", description="Put the film's own grain back on faces.")
-
-    mask: Literal["ellipse", "parsing"] = Field(
-        default="ellipse", description="Region of a face: a soft ellipse, or what ParseNet (slow) says is face."
-    )
-    guard: bool = Field(default=True, description="Keep what covers a face: hands, microphones, hair.")
-    strength: float = Field(default=1.0, ge=0, le=1, description="How much of the restoration goes into the picture.")
-    color: Literal["source", "model"] = Field(default="source", description="Where colour and light come from.")
-
-    filters: tuple[str, ...] = Field(
-        default=(), description="FFmpeg filters before the restoration, each `name=option=value:...`."
-    )
-    filters_after: tuple[str, ...] = Field(
-        default=(), description="FFmpeg filters after the restoration; they must keep every frame."
-    )
-
-    upscale: int = Field(default=1, ge=1, le=8, description="Enlarge the picture this many times, by Lanczos.")
-    background_model: Path | None = Field(
-        default=None, description="File of an upscaler that spandrel knows, to enlarge with instead."
+    max_streams: int = option(
+        256, "before", "Most streams of a file that are accepted.", films=True, identity=False, ge=1
     )
 
-    compare: Comparison | None = Field(
-        default=None,
-        description="Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
+    filters_after: tuple[str, ...] = option(
+        (),
+        "after",
+        "FFmpeg filter after the restoration, which must keep every frame; may be repeated.",
+        films=True,
+        each="filter-after",
+        filters=True,
+    )
+    upscale: int = option(1, "after", "Enlarge the picture this many times, by Lanczos.", films=True, ge=1, le=8)
+    background_model: Path | None = option(
+        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", films=True
+    )
+    compare: Comparison | None = option(
+        None,
+        "after",
+        "Write a film to compare by: side by side, split in the middle, or with a border that wanders.",
+        films=True,
     )
 
-    container: Container | None = Field(
-        default=None, description="Container of a target that is not named [default: the source's, or mkv]."
+    container: Container | None = option(
+        None,
+        "write",
+        "Container of a target that is not named.",
+        films=True,
+        identity=False,
+        shown="the source's, or mkv",
     )
-    codec: str = Field(default="libx264", description="Video encoder, any that PyAV has.")
-    crf: float | None = Field(
-        default=None, ge=0, le=63, description="Constant quality [default: 16 where the encoder has it]."
+    codec: str = option("libx264", "write", "Video encoder, any that PyAV has.", films=True)
+    crf: float | None = option(
+        None, "write", "Constant quality.", films=True, shown="16 where the encoder has it", ge=0, le=63
     )
-    preset: str | None = Field(default=None, description="Speed preset of the encoder.")
-    encoder_options: dict[str, str] = Field(default_factory=dict, description="Further options of the encoder.")
-    audio_codec: str = Field(default="copy", description="Encode sound anew with this encoder, or `copy` it.")
-    audio_kbits: int | None = Field(
-        default=None, ge=6, le=6144, description="Kilobits a second of sound that is encoded."
+    preset: str | None = option(None, "write", "Speed preset of the encoder.", films=True, shown="the encoder's own")
+    encoder_options: dict[str, str] = option(
+        {}, "write", "A further option of the encoder; may be repeated.", films=True, each="encoder-option"
     )
-    max_side: int = Field(default=16_384, ge=16, description="Widest or highest picture that is accepted.")
-    max_streams: int = Field(default=256, ge=1, description="Most streams of a file that are accepted.")
-    segment: int = Field(
-        default=240, ge=8, le=100_000, description="Frames that are finished together: what an interruption costs."
+    audio_codec: str = option("copy", "write", "Encode sound anew with this encoder, or `copy` it.", films=True)
+    audio_kbits: int | None = option(
+        None,
+        "write",
+        "Kilobits a second of sound that is encoded.",
+        films=True,
+        shown="the encoder's own",
+        ge=6,
+        le=6144,
     )
-    resume: bool = Field(default=False, description="Go on with an interrupted restoration of the same target.")
-    strict: bool = Field(default=False, description="Fail where the target cannot hold a stream, not just warn.")
-    disk_check: bool = Field(default=True, description="Refuse to begin where the disk will probably be full.")
-    overwrite: bool = Field(default=False, description="Replace an existing target.")
+    strict: bool = option(
+        False, "write", "Fail where the target cannot hold a stream, not just warn.", films=True, identity=False
+    )
+    overwrite: bool = option(False, "write", "Replace an existing target.", identity=False, never=("pipelines",))
+
+    segment: int = option(
+        240, "run", "Frames that are finished together: what an interruption costs.", films=True, ge=8, le=100_000
+    )
+    resume: bool = option(
+        False,
+        "run",
+        "Go on with an interrupted restoration of the same target.",
+        films=True,
+        identity=False,
+        never=("pipelines",),
+    )
+    disk_check: bool = option(
+        True,
+        "run",
+        "Refuse to begin where the disk will probably be full.",
+        films=True,
+        identity=False,
+    )
 
     @field_validator("only", "skip", "devices", mode="before")
     @classmethod
@@ -172,19 +265,47 @@ class RestoreOptions(BaseModel):
     def _timed(cls, value: object) -> object:
         return seconds(value) if isinstance(value, str) else value
 
+    @field_validator("encoder_options", mode="before")
+    @classmethod
+    def _paired(cls, value: object) -> object:
+        """Pairs may come as text: ``tune=film``."""
+        if not isinstance(value, list | tuple):
+            return value
+        pairs = [str(item).partition("=") for item in value]
+        if not all(separator for _, separator, _ in pairs):
+            raise ValueError("each must be KEY=VALUE")
+        return {key: text for key, _, text in pairs}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.end is not None and self.end <= (self.start or 0):
-            raise ValueError("end must be later than start")
+            raise _misfit("end", "end must be later than start")
         if (self.start or self.end) and (self.only or self.skip):
-            raise ValueError(
-                "tracks are numbered over the whole film: with start or end, choose by an edited tracks file"
+            raise _misfit(
+                "start", "tracks are numbered over the whole film: with start or end, choose by an edited tracks file"
             )
-        if self.background_model is not None and self.upscale == 1:
-            raise ValueError("background-model enlarges the picture: say how much with upscale")
         if self.reference is not None and self.only:
-            raise ValueError("only and reference both choose the faces; give one")
+            raise _misfit("reference", "only and reference both choose the faces; give one")
         return self
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Self:
+        """Refuse what has no effect beside the other options: who gives it expects one."""
+        if self.background_model is not None and self.upscale == 1:
+            raise _misfit("background_model", "background-model enlarges the picture: say how much with upscale")
+        if self.grain == "match" and not self.steady:
+            raise _misfit(
+                "grain", "grain = match puts back what steadying takes away: with steady = 0 it has no effect"
+            )
+        if self.reference is None and self.changed("likeness"):
+            raise _misfit("likeness", "likeness has no effect without a reference")
+        if self.audio_kbits is not None and self.audio_codec == "copy":
+            raise _misfit("audio_kbits", "audio-kbits has no effect on sound that is copied: give audio-codec as well")
+        return self
+
+    def changed(self, name: str) -> bool:
+        """Whether an option has another value than its default."""
+        return getattr(self, name) != type(self).model_fields[name].default
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:
@@ -197,6 +318,11 @@ class RestoreOptions(BaseModel):
             return cls(**values)
         except ValidationError as error:
             raise OptionError(one_line(error)) from None
+
+
+def _misfit(option: str, reason: str) -> PydanticCustomError:
+    """An option that does not go with others."""
+    return PydanticCustomError("misfit", "{reason}", {"reason": reason, "option": option})  # type: ignore[arg-type]
 
 
 def one_line(error: ValidationError) -> str:

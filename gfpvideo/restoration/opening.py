@@ -24,8 +24,13 @@ def for_stills(options: RestoreOptions) -> RestoreOptions:
     return options.model_copy(update={"lag": 0, "max_gap": 0, "batch": 1})
 
 
-def open_film(source: Path, options: RestoreOptions) -> VideoSource:
+def open_film(source: Path, options: RestoreOptions, *, count_all: bool = False) -> VideoSource:
     """The part of a film that ``options`` want; a file of tracks numbers frames from the film's beginning.
+
+    Args:
+        source: the film.
+        options: how it is read, and which part.
+        count_all: number frames from the film's beginning in any case.
 
     Raises:
         GfpvideoError: if it cannot be opened, or is interlaced and no option says what is to be done about it.
@@ -34,7 +39,7 @@ def open_film(source: Path, options: RestoreOptions) -> VideoSource:
     return VideoSource(
         source,
         Span(options.start or Fraction(0), options.end),
-        count_all=options.tracks is not None,
+        count_all=count_all or options.tracks is not None,
         filters=[*_whole_pictures(source, options, limits), *options.filters],
         limits=limits,
         container=None if options.hwaccel is None else open_on_device(source, options.hwaccel),

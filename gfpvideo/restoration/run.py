@@ -13,6 +13,7 @@ from gfpvideo.frames import Report
 from gfpvideo.media.assemble import default_target
 from gfpvideo.media.atomic import check_target
 from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
@@ -23,11 +24,6 @@ from gfpvideo.restoration.still import restore_folder, restore_picture
 from gfpvideo.restoration.survey import Survey, survey
 
 _log = logging.getLogger(__name__)
-_FILMS_ALONE = (
-    "start", "end", "hwaccel", "compare", "tracks", "filters", "filters_after", "upscale", "background_model",
-    "audio_codec",
-)  # fmt: skip
-"""Options that mean nothing to a picture."""
 
 Kind = Literal["film", "picture", "folder"]
 OnFrame = Callable[[FrameDone], None]
@@ -206,9 +202,9 @@ class Job:
 
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
-        for name in () if self.kind == "film" else _FILMS_ALONE:
-            if getattr(self.options, name) != RestoreOptions.model_fields[name].default:
-                raise OptionError(f"{self.source}: option {name.replace('_', '-')} is for films, not for pictures")
+        for name in () if self.kind == "film" else films_alone(RestoreOptions):
+            if self.options.changed(name):
+                raise OptionError(f"{self.source}: option {flag_name(name)} is for films, not for pictures")
         if not self.source.exists():
             raise InputError(f"{self.source}: no such file")
         if self.target.exists() and self.target.samefile(self.source):

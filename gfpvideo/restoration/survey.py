@@ -80,7 +80,7 @@ def survey(
     """
     seen: dict[int, _Seen] = {}
     shot = 0
-    with open_film(source, options) as film, Run() as run:
+    with open_film(source, options, count_all=True) as film, Run() as run:
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
         for count, cropped in enumerate(cut_out(followed, parts, options, run, size), 1):
             shot += cropped.tracked.cut

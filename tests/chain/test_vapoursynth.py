@@ -13,7 +13,7 @@ import gfpvideo
 from aged_films import aged
 from conftest import ROOT
 from gfpvideo import RestoreOptions
-from gfpvideo.options.pipelines import preset_names
+from gfpvideo.options.pipelines import pipeline_names
 from helpers import psnr
 
 vs: Any = pytest.importorskip("vapoursynth")
@@ -184,9 +184,9 @@ def test_vspipe_runs_our_scripts(name: str, tmp_path: Path) -> None:
         assert same(planes(one), planes(other))
 
 
-def test_every_preset_has_a_script() -> None:
+def test_every_pipeline_has_a_script() -> None:
     assert sorted(OPTIONS) == sorted(path.stem for path in (ROOT / "pipelines").glob("*.vpy"))
-    assert preset_names() == sorted(OPTIONS)
+    assert pipeline_names() == sorted(OPTIONS)
 
 
 def test_fields_are_made_whole_as_on_the_command_line(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.media.container import Limits
+from gfpvideo.media.filters import check_filters
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
-from gfpvideo.options.pipelines import parse_preset
+from gfpvideo.options.pipelines import parse_pipeline
 from gfpvideo.restoration.jobs.fingerprint import read_begun
 from gfpvideo.restoration.jobs.journal import Journal
 
@@ -32,10 +33,10 @@ def journal(content: bytes, folder: Path) -> None:
     Journal(folder, 8).detections()
 
 
-def preset(content: bytes, folder: Path) -> None:
-    """A preset."""
+def pipeline(content: bytes, folder: Path) -> None:
+    """A pipeline."""
     with suppress(GfpvideoError):
-        parse_preset(content.decode("utf-8", "replace"), folder / "preset.toml")
+        parse_pipeline(content.decode("utf-8", "replace"), folder / "pipeline.toml", check_filters)
 
 
 def y4m(content: bytes, folder: Path) -> None:
@@ -50,5 +51,5 @@ def y4m(content: bytes, folder: Path) -> None:
 
 
 READERS: dict[str, Callable[[bytes, Path], None]] = {
-    "tracks": tracks, "journal": journal, "preset": preset, "y4m": y4m,
+    "tracks": tracks, "journal": journal, "pipeline": pipeline, "y4m": y4m,
 }  # fmt: skip

@@ -51,6 +51,25 @@ def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_
     assert found.planes != facts(film, planes=True).planes
 
 
+def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp_path: Path) -> None:
+    """Filters, the part and how faces are followed decide who bears which number, and where."""
+    pipeline = tmp_path / "mine.toml"
+    pipeline.write_text(
+        'description = "a"\n[before]\nfilters = ["hflip"]\n[follow]\nlag = 1\nmax_gap = 0\n[write]\ncodec = "ffv1"\n'
+    )
+    same = ("--pipeline", pipeline, "--start", "0.4", "--end", "0.9", "--detect-every", "1", "--model", QUICK["model"])
+    assert run("inspect", film, "--tracks", tmp_path / "tracks.json", *same)[0] == 0
+    quietly = (*same, "--no-guard", "--quiet")
+    assert run("restore", film, "-o", tmp_path / "found.mkv", *quietly)[0] == 0
+    assert run("restore", film, "-o", tmp_path / "read.mkv", "--tracks", tmp_path / "tracks.json", *quietly)[0] == 0
+    found, read = (facts(tmp_path / name, planes=True).planes for name in ("found.mkv", "read.mkv"))
+    assert len(found) == 9
+    assert found == read
+    strength = ("--strength", "0")
+    assert run("restore", film, "-o", tmp_path / "plain.mkv", *quietly, *strength)[0] == 0
+    assert found != facts(tmp_path / "plain.mkv", planes=True).planes
+
+
 @pytest.mark.parametrize("way", ["edited", "--skip", "--only"])
 def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, tracks: Path, tmp_path: Path) -> None:
     arguments: list[object] = {"edited": [], "--skip": ["--skip", "1,5"], "--only": ["--only", "2"]}[way]

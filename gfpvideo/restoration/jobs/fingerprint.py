@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gfpvideo.errors import InputError
 from gfpvideo.generator.generator import ModelFile
 from gfpvideo.networks.weights import entry, sha256
+from gfpvideo.options.groups import no_matter
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs.folder import JOB
 from gfpvideo.version import __version__
 
 _ENDS = 1 << 20
 """Bytes at either end of a film that are hashed: with its size and date they tell it from another."""
-_NO_MATTER = {"overwrite", "resume", "batch", "weights_dir", "strict", "disk_check", "model", "container"}
-"""Options that do not change the picture, or that are held otherwise (the model, by its hash)."""
 _LIBRARIES = ("av", "filterpy", "numpy", "opencv-python", "openvino", "scenedetect", "scipy", "torch")
 """What every film goes through: decoding, shots, tracks, smoothing, warping, networks, encoding."""
 _SPANDREL = ("spandrel", "spandrel_extra_arches")
@@ -66,7 +65,7 @@ class Fingerprint(BaseModel):
             files={name: _content(path) for name in ("tracks", "reference") if (path := getattr(options, name))},
             model=f"{_content(model.path)} {engine}",
             networks=_networks(options),
-            options=options.model_dump(mode="json", exclude=_NO_MATTER),
+            options=options.model_dump(mode="json", exclude=no_matter(RestoreOptions)),
         )
 
     def difference(self, other: Self) -> str | None:
