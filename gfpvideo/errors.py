@@ -42,7 +42,7 @@ class EngineError(GfpvideoError, RuntimeError):
     """An inference engine or device that is not there or does not do what was asked."""
 
 
-class TrainingError(GfpvideoError, ArithmeticError):
+class TrainingError(GfpvideoError, RuntimeError):
     """A training that learns nothing any more."""
 
 

@@ -133,7 +133,7 @@ def evaluate_landmarks(
         list[str] | None, typer.Option("--film", help="A film, without suffix; repeat it. Measures jitter.")
     ] = None,
     network: Annotated[
-        Path | None, typer.Option(help="A file of the landmark network [the one that ships with gfpvideo].")
+        Path | None, typer.Option(help=plain("A file of the landmark network [the one that ships with gfpvideo]."))
     ] = None,
     seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
     json: Json = None,

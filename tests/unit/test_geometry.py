@@ -1,5 +1,7 @@
 """Affine maps, and resampling without aliasing or shift."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -98,7 +100,7 @@ def test_a_crop_shows_the_face_at_the_template(rng: np.random.Generator) -> None
         plane = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
         frame = frame_of([plane] * 3, Samples("rgb", 8, full_range=True))
         if flip:
-            frame.to_display = np.array([[-1.0, 0.0, 259.0], [0.0, 1.0, 0.0]])
+            frame = replace(frame, to_display=np.array([[-1.0, 0.0, 259.0], [0.0, 1.0, 0.0]]))
         crop = cut(frame, Face(1, landmarks, False), template(256), 256)
         assert crop is not None
         for x0, y0 in template(256):
