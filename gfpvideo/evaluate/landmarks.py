@@ -45,8 +45,8 @@ SIZES = (12, 20, 40, 80)
 """Pixels from eyes to mouth."""
 TURNS = {"upright": 0.0, "turned": 45.0}
 """Largest angle in the picture, degrees."""
-YAWS = (15.0, 30.0, 180.0)
-"""Upper bounds of the classes of yaw, degrees."""
+YAWS = (0, 15, 30, 90)
+"""Bounds of the classes of yaw, degrees."""
 _MISSED = 1.0
 """A face whose anchors are off by more than this share of the eye distance has been missed."""
 _SHIFT, _SCALE = 0.06, 0.15
@@ -94,6 +94,15 @@ def network_finder(network: Landmarks) -> Finder:
     return find
 
 
+def twice_finder(network: Landmarks) -> Finder:
+    """What the network finds when it looks again at where it found the face first, as it does from frame to frame."""
+
+    def find(shown: Shown) -> Points | None:
+        return refined(network, shown.rgb, rough_of_anchors(refined(network, shown.rgb, shown.rough)))
+
+    return find
+
+
 def refining_finder(network: Landmarks, detector: Detector) -> Finder:
     """What the network finds from the detector's anchors."""
 
@@ -112,6 +121,7 @@ def all_finders(network: Landmarks) -> dict[str, Finder]:
     return {
         "centerface": detector_finder(detector),
         "ours, rough face": network_finder(network),
+        "ours, twice": twice_finder(network),
         "ours, on centerface": refining_finder(network, detector),
     }
 
@@ -152,7 +162,7 @@ class LandmarkScores:
     def table(self) -> str:
         """Lines for a terminal: a class a line, each finder's error and misses beside each other."""
         finders = list(self.errors)
-        names = list(dict.fromkeys(name for classes in self.errors.values() for name in classes))
+        names = sorted(next(iter(self.errors.values())), key=lambda name: (name.startswith("yaw"), name))
         lines = [f"{'':<22}{'faces':>6}" + "".join(f"{finder:>24}" for finder in finders)]
         for name in names:
             figures = [self.figures(finder, name) for finder in finders]
@@ -209,7 +219,8 @@ def score_stills(
 
 def class_of_yaw(yaw: float) -> str:
     """Which class of :data:`YAWS` an angle in radians belongs to."""
-    return f"yaw to {next(bound for bound in YAWS if abs(np.degrees(yaw)) <= bound):.0f}"
+    place = int(np.clip(np.searchsorted(YAWS, abs(np.degrees(yaw))), 1, len(YAWS) - 1))
+    return f"yaw {YAWS[place - 1]}-{YAWS[place]}"
 
 
 def _network(path: Path | None) -> LandmarkNet:

@@ -15,6 +15,7 @@ from pickle import UnpicklingError
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
@@ -158,10 +159,15 @@ def judged(network: LandmarkNet, batch: Batch) -> Scalars:
     some = known & (detail >= 3.2)
     scalars["points"] = float(dense[some].mean())
     scalars["pose, degrees"] = float(np.degrees((seen.pose - batch.pose).abs().numpy()[some].mean()))
-    sure = batch.certain.numpy() > 0
-    right = (seen.presence.numpy() > 0) == (batch.presence.numpy() > 0)
-    scalars["presence right"] = float(right[sure].mean())
+    scalars["false presence"] = false_presence(seen.presence.numpy(), batch)
     return scalars
+
+
+def false_presence(logits: NDArray[np.float32], batch: Batch, passing: float = 0.98) -> float:
+    """Share of what is no restorable face above the threshold at which ``passing`` of the restorable faces pass."""
+    sure, there = batch.certain.numpy() > 0, batch.presence.numpy() > 0
+    threshold = np.quantile(logits[sure & there], 1 - passing)
+    return float(np.mean(logits[sure & ~there] > threshold))
 
 
 def _new_training(options: LandmarkOptions, pictures: Pictures) -> Training:

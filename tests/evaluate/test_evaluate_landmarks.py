@@ -95,7 +95,7 @@ def test_misses_are_counted_apart_from_errors() -> None:
 
 
 def test_yaws_fall_into_classes() -> None:
-    assert [class_of_yaw(np.radians(yaw)) for yaw in (-14, 20, -80)] == ["yaw to 15", "yaw to 30", "yaw to 180"]
+    assert [class_of_yaw(np.radians(yaw)) for yaw in (-14, 20, -80)] == ["yaw 0-15", "yaw 15-30", "yaw 30-90"]
 
 
 def test_the_command_measures_every_finder(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_command_measures_every_finder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*command, "--json", str(tmp_path / "out.json")])
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / "out.json").read_text())
-    assert set(figures) == {"centerface", "ours, rough face", "ours, on centerface"}
+    assert set(figures) == {"centerface", "ours, rough face", "ours, twice", "ours, on centerface"}
     assert figures["centerface"]["12 px, upright"]["faces"] == 1
     refused = CliRunner().invoke(app, [*command, "--first", "7", "--last", "9"])
     assert refused.exit_code == 2

@@ -32,7 +32,7 @@ from gfpvideo.networks.landmarks import (
     rough_of_anchors,
 )
 from gfpvideo.pixels.geometry import invert, move
-from gfpvideo.train.landmarks import export_landmarks, laplace, losses, train_landmarks
+from gfpvideo.train.landmarks import export_landmarks, false_presence, laplace, losses, train_landmarks
 from gfpvideo.train.landmarks_damage import age, cover, relight
 from gfpvideo.train.landmarks_data import (
     Batch,
@@ -372,6 +372,14 @@ def test_likelihood_is_best_where_the_deviation_is_the_mean_error() -> None:
     assert torch.allclose(logs.grad, torch.zeros_like(logs), atol=1e-12)  # pyright: ignore[reportArgumentType]
     inputs = (distances.clone().requires_grad_(True), (logs.detach() + 0.3).requires_grad_(True))
     assert torch.autograd.gradcheck(laplace, inputs)
+
+
+def test_false_presence_is_counted_where_98_of_100_faces_pass() -> None:
+    batch = a_batch([1.0] * 100 + [0.0] * 4)
+    logits = np.concatenate([np.arange(100), [-5, 0.5, 50, 200]]).astype(np.float32)
+    assert false_presence(logits, batch) == 0.5
+    unsure = batch._replace(certain=torch.tensor([1.0] * 103 + [0.0]))
+    assert false_presence(logits, unsure) == pytest.approx(1 / 3)
 
 
 # Training
