@@ -20,7 +20,7 @@ from gfpvideo.cli.common import (
 )
 from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
-from gfpvideo.cli.piped import PIPE, piped
+from gfpvideo.cli.piped import PIPE, named, piped
 from gfpvideo.errors import OptionError
 from gfpvideo.frames import Report
 from gfpvideo.media.atomic import write_error
@@ -59,9 +59,10 @@ def restore(
     options = with_pipeline(pipeline, given)
     if preview:
         return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
-    with piped(source, output) as (film, target):
+    with piped(source, output, options) as (film, target):
         done = via_ffmpeg(film, target, options, through or [], ffmpeg_args, partial(_restore_with_bar, quiet=quiet))
     show_warnings(done.warnings)
+    done.source, done.target = named(source, done.source), named(output, done.target)
     if report is not None:
         write_report(done, report)
     if not quiet:
