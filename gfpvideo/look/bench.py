@@ -110,7 +110,7 @@ def gflop_of(model: ModelFile) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    network = load_network(model.path, model.architecture).to("meta")
+    network = load_network(model).to("meta")
     size = network.config.size
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 3, size, size, device="meta"))

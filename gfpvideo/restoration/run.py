@@ -27,8 +27,9 @@ from gfpvideo.faces.track import Tracker, track
 from gfpvideo.faces.tracks_file import recorded
 from gfpvideo.frames import CroppedFrame, DetectedFrame, Frame, Report, RestoredFrame, TrackedFrame
 from gfpvideo.generator.batches import BLOCK, generate
-from gfpvideo.generator.engines.several import SeveralEngines
-from gfpvideo.generator.generator import Generator, ModelFile, load_generator
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.generator import Generator, make_generator
+from gfpvideo.generator.models import ModelFile, find_model
 from gfpvideo.media.assemble import Assembly, default_target
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.enlarge import Enlarge
@@ -39,7 +40,7 @@ from gfpvideo.media.source import VideoSource, open_on_device
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
-from gfpvideo.networks.weights import installed, sha256
+from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs.fingerprint import Identity
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
@@ -283,23 +284,9 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
         EngineError: if the engine, device or precision is not to be had here.
     """
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
-    generators = [
-        load_generator(
-            options.model,
-            options.engine,
-            device,
-            options.precision,
-            weights_dir=options.weights_dir,
-            together=options.batch,
-            compiler=options.compiler,
-        )
-        for device in options.devices or (options.device,)
-    ]
-    detector = make_detector(options.detector, options.min_score * _CONTINUE, weights)
-    if len(generators) == 1:
-        return detector, generators[0]
-    shared = SeveralEngines([generator.engine for generator in generators])
-    return detector, Generator(generators[0].model, shared)
+    choice = EngineChoice(options.engine, options.device, options.precision, options.compiler, options.batch)
+    generator = make_generator(find_model(options.model, options.weights_dir), choice, options.devices)
+    return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
 
 
 def picture_tracker(options: RestoreOptions) -> Tracker:
@@ -409,9 +396,7 @@ def _restore_film(
         if options.reference is not None:
             with open_film(source, options) as again:
                 restorer.choose_like_reference(again.frames(), film_tracker(options))
-        identity = Identity.of(
-            source, options, f"{sha256(restorer.generator.model.path)} {restorer.generator.engine.name}"
-        )
+        identity = Identity.of(source, options, f"{restorer.generator.model.sha256} {restorer.generator.engine.name}")
         with open_journal(target, identity, resume=options.resume) as journal:
             report = _with_segments(film, journal, restorer, target, on_frame, stop)
             assembly.write(journal.segments())
