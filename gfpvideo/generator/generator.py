@@ -1,31 +1,19 @@
-"""The generator: find the model that was asked for, choose an engine, and restore aligned crops."""
+"""The generator: a model on the engine that was chosen, which restores aligned crops."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.errors import EngineError, UnknownArchitectureError, WeightsError
 from gfpvideo.generator.engines.choose import make_engine
-from gfpvideo.generator.engines.engine import Engine
-from gfpvideo.networks import weights
+from gfpvideo.generator.engines.engine import Engine, EngineChoice
+from gfpvideo.generator.engines.several import SeveralEngines
+from gfpvideo.generator.models import ModelFile, find_model
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.options.restore import Compiler, EngineName, Precision
 
 Crops = NDArray[np.float32]
-
-EMBEDDED = "compact"
-"""Name of the model that ships with gfpvideo."""
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A model's name and the checked file that holds it."""
-
-    name: str
-    path: Path
-    architecture: str = ""
-    """Which loader reads it, where the manifest says; otherwise found from the keys, when it is loaded."""
 
 
 class Generator:
@@ -39,9 +27,14 @@ class Generator:
         self.engine = engine
 
     @property
+    def abilities(self) -> Abilities:
+        """What the network can do."""
+        return self.engine.abilities
+
+    @property
     def size(self) -> int:
         """Side of a crop in pixels."""
-        return self.engine.size
+        return self.abilities.size
 
     def __call__(self, crops: Crops) -> Crops:
         """Restore a batch of crops.
@@ -60,43 +53,20 @@ class Generator:
         return f"Generator({self.model.name}, {self.size}x{self.size}, {self.engine.name})"
 
 
-def find_model(name_or_path: str, folder: Path | None = None) -> ModelFile:
-    """The model called ``name_or_path``.
+def make_generator(model: ModelFile, choice: EngineChoice, devices: Sequence[str] = ()) -> Generator:
+    """Load a model.
 
     Args:
-        name_or_path: a name of the manifest, ``compact``, the path of a ``.pth`` or ``.safetensors`` file, or
-            ``auto``: the best published generator that is installed, else ``compact``.
-        folder: where downloaded weights lie; see :func:`gfpvideo.networks.weights.weights_folder`.
+        model: the checked file.
+        choice: how to run it.
+        devices: several that share the work, instead of the choice's own.
 
     Raises:
-        WeightsError: if there is no such model, it is not installed, or its hash is wrong.
+        WeightsError: if the file is neither a GFP-GAN nor a face restorer that spandrel knows.
+        EngineError: if the engine, device, precision or compiler is not to be had here.
     """
-    if name_or_path == "auto":
-        return find_model(_best_installed(folder), folder)
-    if name_or_path in weights.manifest():
-        known = weights.entry(name_or_path)
-        if known.use != "generator":
-            raise WeightsError(f"{name_or_path} is a {known.use}, not a generator")
-        return ModelFile(known.name, weights.installed(known.name, folder), known.architecture)
-    path = Path(name_or_path)
-    if path.suffix not in {".pth", ".safetensors"}:
-        names = [known.name for known in weights.manifest().values() if known.use == "generator"]
-        raise WeightsError(
-            f"no model {name_or_path!r}; give one of {', '.join(names)}, or the path of a .pth or .safetensors file"
-        )
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such model file")
-    known = weights.identify(path)
-    return ModelFile(path.name, path, known.architecture if known else "")
-
-
-def _best_installed(folder: Path | None) -> str:
-    root = weights.weights_folder(folder)
-    for known in weights.manifest().values():
-        ours = known.architecture.startswith("gfpgan_")
-        if known.use == "generator" and ours and not known.embedded and known.path(root).is_file():
-            return known.name
-    return EMBEDDED
+    engines = [make_engine(model, each) for each in choice.shared(devices)]
+    return Generator(model, engines[0] if len(engines) == 1 else SeveralEngines(engines))
 
 
 def load_generator(
@@ -112,25 +82,17 @@ def load_generator(
     """Load a generator; never downloads.
 
     Args:
-        name_or_path: see :func:`find_model`.
-        engine: ``openvino``, ``torch``, or ``auto``: torch where CUDA is present, else OpenVINO.
-        device: ``cpu``, ``cuda``, ``cuda:N``, ``gpu`` (Intel, by OpenVINO) or ``auto``.
-        precision: ``fp32``, ``bf16``, ``fp16`` or ``auto``: the fastest that the device computes natively.
+        name_or_path: see :func:`gfpvideo.generator.models.find_model`.
+        engine: this and the others: see :class:`gfpvideo.generator.engines.engine.EngineChoice`.
+        device: likewise.
+        precision: likewise.
         weights_dir: where downloaded weights lie.
-        together: how many crops are usually restored by one call; results do not depend on it, their speed does.
-        compiler: what compiles a network that torch runs: ``inductor``, ``cudagraphs``, ``tensorrt`` or ``none``.
+        together: likewise.
+        compiler: likewise.
 
     Raises:
         WeightsError: if the model is missing, damaged, or neither a GFP-GAN nor a face restorer that spandrel knows.
         EngineError: if the engine, device, precision or compiler is not to be had here.
     """
-    model = find_model(name_or_path, weights_dir)
-    try:
-        made = make_engine(model.path, model.architecture, engine, device, precision, together, compiler)
-    except UnknownArchitectureError:
-        if compiler != "none":
-            raise EngineError(f"--compiler {compiler} is for GFP-GANs; {model.name} is none") from None
-        from gfpvideo.generator.engines.spandrel import SpandrelEngine
-
-        made, model = SpandrelEngine(model.path, device, precision), replace(model, architecture="spandrel")
-    return Generator(model, made)
+    choice = EngineChoice(engine, device, precision, compiler, together)
+    return make_generator(find_model(name_or_path, weights_dir), choice)

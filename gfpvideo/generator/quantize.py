@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.openvino import cache_folder, int8_graph, save_graph, traced_graph
-from gfpvideo.generator.generator import ModelFile
+from gfpvideo.generator.models import ModelFile
 
 LEAST_PSNR = 40.0
 """Likeness to float32, dB, below which a quantised network is refused."""
@@ -48,11 +48,11 @@ def quantize(model: ModelFile, crops: NDArray[np.float32]) -> Quantized:
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    checked, used = crops[::_HELD_OUT], np.delete(crops, np.s_[::_HELD_OUT], axis=0)
+    checked, used = crops[::_HELD_OUT], [crop for number, crop in enumerate(crops) if number % _HELD_OUT]
     if len(crops) < 4 * _HELD_OUT:
         raise EngineError(f"{len(crops)} faces are too few to quantize by: {4 * _HELD_OUT} are needed; give more films")
     core = ov.Core()
-    graph = core.read_model(traced_graph(model.path, model.architecture, cache_folder()))
+    graph = core.read_model(traced_graph(model, cache_folder()))
     expected = _outputs(core, graph, checked)
     quantized = nncf.quantize(
         graph,
@@ -71,7 +71,7 @@ def quantize(model: ModelFile, crops: NDArray[np.float32]) -> Quantized:
             f"{model.name}: in eight bits a face is {psnr.min():.1f} dB from float32, {LEAST_PSNR:g} are wanted; give"
             " more and other faces, or another precision"
         )
-    path = int8_graph(model.path, model.architecture, cache_folder())
+    path = int8_graph(model, cache_folder())
     save_graph(quantized, path.parent)
     return Quantized(path, len(used), float(psnr.mean()), float(psnr.min()))
 

@@ -19,7 +19,8 @@ from gfpvideo.errors import EngineError
 from gfpvideo.faces.detect import usual_side
 from gfpvideo.frames import Frame, RestoredFrame
 from gfpvideo.generator.engines.choose import cuda_present, load_network
-from gfpvideo.generator.generator import ModelFile, find_model, load_generator
+from gfpvideo.generator.generator import load_generator
+from gfpvideo.generator.models import ModelFile, find_model
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options.restore import EngineName, Precision, RestoreOptions
@@ -113,7 +114,7 @@ def gflop_of(model: ModelFile) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    network = load_network(model.path, model.architecture).to("meta")
+    network = load_network(model).to("meta")
     size = network.config.size
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 3, size, size, device="meta"))

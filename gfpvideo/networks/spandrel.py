@@ -1,16 +1,69 @@
 """Read model files of other makers by spandrel, and by its package of extra networks where that is installed."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from gfpvideo.errors import WeightsError
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
+
+_USUAL_SIZE = 512
+"""Side of the crops that published face restorers were trained on."""
+
+LIBRARIES = ("spandrel", "spandrel_extra_arches")
+"""Packages that hold the networks."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What of an architecture spandrel's descriptor does not say, or says otherwise."""
+
+    span: tuple[float, float] = (0.0, 1.0)
+    """Range of the values that it was trained on."""
+    call: Callable[[Any, Tensor], Tensor] = lambda found, crop: found(crop)
+    """Runs a descriptor's network on values of that range."""
+
+
+_KINDS = {"CodeFormer": Kind((-1.0, 1.0), lambda found, crop: found.model(crop)[0])}
+"""By spandrel's identifier. spandrel 0.4 gives CodeFormer values from 0 to 1; it was trained on -1 to 1."""
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A restorer of faces, as spandrel found it."""
+
+    found: "ImageModelDescriptor[Any]"
+    abilities: Abilities
+    call: Callable[[Any, Tensor], Tensor]
+
+    @property
+    def name(self) -> str:
+        """The architecture's."""
+        return self.found.architecture.name
+
+
+def read_restorer(model: Path, device: torch.device) -> Restorer:
+    """The restorer of faces in a model file; only tensors are read from it.
+
+    Raises:
+        WeightsError: if spandrel is not installed, or does not know it as a restorer of faces.
+    """
+    found = read_model(model, device, f"{model.name}: not a GFP-GAN; for other face restorers")
+    if found.purpose != "FaceSR" or found.scale != 1:
+        raise WeightsError(f"{model.name}: a {found.architecture.name} is not a restorer of faces")
+    kind = _KINDS.get(found.architecture.id, Kind())
+    halves = {"bf16": found.supports_bfloat16, "fp16": found.supports_half}
+    able = ("fp32", *(name for name, supported in halves.items() if supported))
+    return Restorer(found, Abilities(_USUAL_SIZE, precisions=able, span=kind.span, libraries=LIBRARIES), kind.call)
 
 
 def read_model(model: Path, device: torch.device, missing: str) -> "ImageModelDescriptor[Any]":

@@ -24,8 +24,12 @@ class WeightsEntry:
     """``generator``, ``detector``, ``parser``, ``identity``, ``background`` or ``training``."""
     licence: str
     sha256: str
-    architecture: str = ""
-    """For generators: which loader reads it."""
+    family: str = ""
+    """For generators: which loader reads it, ``gfpgan`` or ``spandrel``."""
+    variant: str = ""
+    """For generators: which of its family, where that cannot be seen from the file alone."""
+    extra: str = ""
+    """Extra of gfpvideo that must be installed to run it; empty if none."""
     bytes: int | None = None
     url: str = ""
     """Where it is published; empty for embedded weights."""
@@ -147,5 +151,9 @@ def _reason(error: BaseException) -> str:
 
 def identify(path: Path) -> WeightsEntry | None:
     """The entry whose hash ``path`` has, or ``None``: a file that we do not know."""
-    found = sha256(path)
-    return next((known for known in manifest().values() if known.sha256 == found), None)
+    return known_as(sha256(path))
+
+
+def known_as(digest: str) -> WeightsEntry | None:
+    """The entry of that SHA-256, or ``None``."""
+    return next((known for known in manifest().values() if known.sha256 == digest), None)

@@ -59,7 +59,7 @@ def restore_film(
         yield Loading()
         parts = load()
         report.use(parts.generator.model.name, parts.generator.engine.name)
-        fingerprint = Fingerprint.of(source, options, parts.generator.model, parts.generator.engine.name)
+        fingerprint = Fingerprint.of(source, options, parts.generator)
         chosen = yield from choose_like_reference(source, options, parts, stop)
         with open_journal(target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from _with_segments(film, journal, parts, chosen, report, stop)

@@ -6,8 +6,9 @@ from typing import Any
 from gfpvideo.composite.mask import Parser
 from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.faces.detectors.load import make_detector
-from gfpvideo.generator.engines.several import SeveralEngines
-from gfpvideo.generator.generator import Generator, load_generator
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.generator import Generator, make_generator
+from gfpvideo.generator.models import find_model
 from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
@@ -72,21 +73,8 @@ def _names(options: RestoreOptions) -> tuple[Any, ...]:
 
 def _generator(options: RestoreOptions) -> Generator:
     """The generator, on one device or shared out over several."""
-    generators = [
-        load_generator(
-            options.model,
-            options.engine,
-            device,
-            options.precision,
-            weights_dir=options.weights_dir,
-            together=options.batch,
-            compiler=options.compiler,
-        )
-        for device in options.devices or (options.device,)
-    ]
-    if len(generators) == 1:
-        return generators[0]
-    return Generator(generators[0].model, SeveralEngines([generator.engine for generator in generators]))
+    choice = EngineChoice(options.engine, options.device, options.precision, options.compiler, options.batch)
+    return make_generator(find_model(options.model, options.weights_dir), choice, options.devices)
 
 
 def _parser(options: RestoreOptions) -> Parser | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.generator.generator import ModelFile
+from gfpvideo.generator.models import ModelFile
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.restoration.opening import open_film

@@ -1,6 +1,8 @@
 """Several devices share the work, and memory that is short."""
 
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,16 @@ import torch
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, OptionError
-from gfpvideo.generator.engines.torch import TorchEngine, compiled
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.engines.several import SeveralEngines
+from gfpvideo.generator.engines.torch import TorchEngine, choose_precision, compiled
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.restoration.load import load_parts
 from gfpvideo.stages.threads import side_by_side
 from helpers import facts
 from quick import QUICK
+
+ON_CPU = EngineChoice(device="cpu", precision="fp32")
 
 
 def test_two_devices_give_what_one_gives() -> None:
@@ -55,7 +62,7 @@ class Tight(torch.nn.Module):
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        self.config: Any = type("Config", (), {"size": 8})()
+        self.abilities = Abilities(8)
         self.most, self.seen = most, []
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
@@ -70,7 +77,7 @@ class Scaled(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config: Any = type("Config", (), {"size": 8})()
+        self.abilities = Abilities(8)
         self.layer = torch.nn.Conv2d(3, 3, 3, padding=1)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
@@ -92,11 +99,65 @@ def test_a_compiled_network_sees_batches_of_one_size(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("torch.compile", compile_)
     network: Any = Scaled()
-    plain, engine = TorchEngine(network, "cpu", "fp32"), TorchEngine(network, "cpu", "fp32", "inductor", 4)
+    plain, engine = TorchEngine(network, ON_CPU), TorchEngine(network, replace(ON_CPU, compiler="inductor", together=4))
     crops = np.random.default_rng(3).normal(size=(7, 3, 8, 8)).astype(np.float32)
     assert np.allclose(engine(crops), plain(crops), atol=1e-6)
     assert seen == [(4, 3, 8, 8)] * 2
     assert engine.name == "torch cpu fp32 inductor"
+
+
+@pytest.mark.parametrize(("crops", "expected"), [(8, [4, 4]), (7, [4, 4]), (1, [4])])
+def test_each_of_two_devices_is_compiled_for_its_share(
+    crops: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled for the whole batch, each would fill its half up to it, and two devices be no faster than one."""
+    seen: list[int] = []
+
+    def compile_(network: torch.nn.Module, **_: Any) -> Any:
+        def run(batch: torch.Tensor) -> torch.Tensor:
+            seen.append(len(batch))
+            return network(batch)
+
+        return run
+
+    monkeypatch.setattr("torch.compile", compile_)
+    network: Any = Scaled()
+    choice = replace(ON_CPU, compiler="inductor", together=8)
+    engine = SeveralEngines([TorchEngine(network, each) for each in choice.shared(["cpu", "cpu"])])
+    pixels = np.random.default_rng(4).normal(size=(crops, 3, 8, 8)).astype(np.float32)
+    assert np.allclose(engine(pixels), TorchEngine(network, ON_CPU)(pixels), atol=1e-6)
+    assert seen == expected
+
+
+def test_shares_are_whole_crops() -> None:
+    assert [each.together for each in EngineChoice(together=8).shared(["cpu"] * 3)] == [3, 3, 3]
+    assert [each.device for each in EngineChoice(device="cpu").shared(["cuda:0", "cuda:1"])] == ["cuda:0", "cuda:1"]
+    assert EngineChoice(device="cuda:1", together=8).shared([]) == [EngineChoice(device="cuda:1", together=8)]
+
+
+@pytest.mark.parametrize(
+    ("device", "native", "able", "expected"),
+    [
+        ("cuda", True, ("fp32", "bf16", "fp16"), "bf16"),
+        ("cuda:1", True, ("fp32", "bf16"), "bf16"),
+        ("cuda", True, ("fp32", "fp16"), "fp32"),
+        ("cuda", False, ("fp32", "bf16", "fp16"), "fp32"),
+        ("cpu", True, ("fp32", "bf16", "fp16"), "fp32"),
+    ],
+)
+def test_half_precision_is_never_chosen_by_itself(
+    device: str, native: bool, able: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its results on a GPU have not been compared with float32's yet, and it may overflow."""
+    monkeypatch.setattr("torch.cuda.device", lambda _: nullcontext())
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: native or including_emulation)
+    assert choose_precision("auto", torch.device(device), able) == expected
+
+
+def test_a_precision_that_the_network_lacks_is_refused() -> None:
+    with pytest.raises(EngineError, match="--precision fp16: this network does not compute it; give fp32 or bf16"):
+        choose_precision("fp16", torch.device("cuda"), ("fp32", "bf16"))
+    assert choose_precision("fp16", torch.device("cuda"), ("fp32", "fp16")) == "fp16"
 
 
 @pytest.mark.slow
@@ -131,10 +192,10 @@ def test_tensorrt_is_an_extra() -> None:
 
 def test_short_memory_halves_the_batch_and_goes_on() -> None:
     network: Any = Tight(2)
-    engine = TorchEngine(network, "cpu", "fp32")
+    engine = TorchEngine(network, ON_CPU)
     crops = np.random.default_rng(2).normal(size=(7, 3, 8, 8)).astype(np.float32)
     assert np.array_equal(engine(crops), -crops)
     assert network.seen == [1] * 7  # 7, then 3, then 1
     assert np.array_equal(engine(crops[:2]), -crops[:2])
     with pytest.raises(EngineError, match="not enough memory for one face"):
-        TorchEngine(Tight(0), "cpu", "fp32")(crops)  # type: ignore[arg-type]
+        TorchEngine(Tight(0), ON_CPU)(crops)  # type: ignore[arg-type]

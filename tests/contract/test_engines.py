@@ -1,7 +1,9 @@
 """What every engine must do, and that they agree."""
 
+import hashlib
+import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,7 +12,12 @@ from numpy.typing import NDArray
 
 from gfpvideo import load_generator
 from gfpvideo.errors import EngineError, WeightsError
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.generator import make_generator
+from gfpvideo.generator.models import find_model
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
+from gfpvideo.networks.weights import entry
 
 EngineName = Literal["openvino", "torch"]
 ENGINES: list[EngineName] = ["openvino", "torch"]
@@ -34,6 +41,33 @@ def test_shape_type_and_range(engine: EngineName, crops: NDArray[np.float32]) ->
     assert np.abs(restored).max() <= 1.0
     assert restored.std() > 0.1
     assert np.array_equal(crops, before)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_abilities_are_data(engine: EngineName) -> None:
+    """OpenVINO's, which reads no model file, come with the graph."""
+    generator = load_generator("compact", engine, "cpu", "fp32")
+    assert generator.abilities == Abilities(256, window=1, reuse=True, precisions=("fp32", "bf16", "fp16"))
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_model_file_is_hashed_once(
+    engine: EngineName, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = entry("compact").path(tmp_path)
+    name = "compact" if named else str(shutil.copy(path, tmp_path / "mine.safetensors"))
+    real, seen = hashlib.file_digest, []
+
+    def counted(file: Any, kind: str) -> Any:
+        seen.append(Path(file.name).name)
+        return real(file, kind)
+
+    monkeypatch.setattr("hashlib.file_digest", counted)
+    model = find_model(name)
+    generator = make_generator(model, EngineChoice(engine, "cpu"), ["cpu", "cpu"])
+    assert generator.model.sha256 == entry("compact").sha256
+    assert seen == [path.name if named else "mine.safetensors"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -111,5 +145,13 @@ def test_a_missing_gpu_is_one_clear_error() -> None:
         load_generator("compact", "torch", "cuda")
     with pytest.raises(EngineError, match="--engine torch"):
         load_generator("compact", "openvino", "cuda")
+    with pytest.raises(EngineError, match=r"--device cuda:1: torch sees 0 CUDA devices"):
+        load_generator("compact", "torch", "cuda:1")
     with pytest.raises(EngineError, match="needs a GPU"):
         load_generator("compact", "torch", "cpu", "fp16")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_unknown_device_is_one_clear_error(engine: EngineName) -> None:
+    with pytest.raises(EngineError, match="--device abacus"):
+        load_generator("compact", engine, "abacus")

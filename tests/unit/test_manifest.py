@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gfpvideo.errors import WeightsError
-from gfpvideo.generator.generator import find_model
+from gfpvideo.generator.engines.choose import _MAKERS
+from gfpvideo.generator.models import find_model
 from gfpvideo.networks import weights
+from gfpvideo.networks.gfpgan.network import Variant
 from gfpvideo.networks.weights import check_hash, entry, fetch, installed, sha256
 
 CONTENT = b"pretend these are weights"
@@ -55,7 +58,8 @@ def test_every_published_entry_is_complete() -> None:
         assert len(known.sha256) == 64
         assert known.licence
         assert known.embedded or known.url.startswith("https://")
-        assert known.use != "generator" or known.architecture
+        assert known.use != "generator" or known.family in _MAKERS
+        assert known.family != "gfpgan" or known.variant in get_args(Variant)
 
 
 def test_get_writes_the_checked_file(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -117,9 +121,24 @@ def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pyte
     assert find_model("auto", tmp_path).name == "gfpgan-1.3"
 
 
+def test_auto_takes_nothing_that_needs_an_extra(tmp_path: Path) -> None:
+    for name in ("restoreformer", "codeformer"):
+        entry(name).path(tmp_path).write_bytes(CONTENT)
+    assert find_model("auto", tmp_path).name == "compact"
+
+
 def test_other_weights_are_no_generators(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="parsenet is a parser"):
         find_model("parsenet", tmp_path)
+
+
+def test_nor_are_they_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.pth"
+    path.write_bytes(CONTENT)
+    known = replace(entry("parsenet"), sha256=sha256(path))
+    monkeypatch.setattr(weights, "manifest", lambda: {known.name: known})
+    with pytest.raises(WeightsError, match=r"mine\.pth: parsenet is a parser, not a generator"):
+        find_model(str(path))
 
 
 @pytest.mark.parametrize("name", ["nonsense", "missing.pth", "film.mp4"])

@@ -45,7 +45,7 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.errors import OptionError
 from gfpvideo.options.pipelines import parse_pipeline
-from gfpvideo.generator.generator import ModelFile
+from gfpvideo import load_generator
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.run import restore
 from gfpvideo.vapoursynth import restore_faces
@@ -68,7 +68,7 @@ print(json.dumps({
     "vapoursynth": str(inspect.signature(restore_faces).parameters["glow"]),
     "range": refused(lambda: More.parse({"glow": 10})),
     "picture": refused(lambda: restore(photo, None, More(glow=4))),
-    "identity": "glow" in Fingerprint.of(photo, More(glow=4), ModelFile("m", photo), "engine").options,
+    "identity": "glow" in Fingerprint.of(photo, More(glow=4), load_generator("compact")).options,
 }))
 '''
 

@@ -1,46 +1,63 @@
 """Choose the engine that runs a network here, and tell what there is to choose from."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from gfpvideo.errors import EngineError, WeightsError
-from gfpvideo.generator.engines.engine import Engine
-from gfpvideo.options.restore import Compiler, EngineName, Precision
+from gfpvideo.errors import EngineError, UnknownArchitectureError
+from gfpvideo.generator.engines.engine import Engine, EngineChoice
+from gfpvideo.generator.models import ModelFile
 
 if TYPE_CHECKING:
     from gfpvideo.networks.gfpgan.network import Gfpgan, Variant
 
 
-def make_engine(
-    model: Path,
-    architecture: str,
-    engine: EngineName = "auto",
-    device: str = "auto",
-    precision: Precision = "auto",
-    together: int = 1,
-    compiler: Compiler = "none",
-) -> Engine:
-    """Compile the network of a model file; for the arguments see :func:`gfpvideo.generator.generator.load_generator`.
+def make_engine(model: ModelFile, choice: EngineChoice) -> Engine:
+    """Compile the network of a model file.
 
     Raises:
         WeightsError: if the file is not a model that gfpvideo runs.
         EngineError: if the engine, device, precision or compiler is not to be had here.
     """
-    if architecture and not architecture.startswith("gfpgan_"):
-        raise WeightsError(f"{model}: the architecture {architecture!r} is not one that gfpvideo runs")
+    if model.family:
+        return _MAKERS[model.family](model, choice)
+    try:
+        return _gfpgan(model, choice)
+    except UnknownArchitectureError:
+        return _others(model, choice)
+
+
+def _gfpgan(model: ModelFile, choice: EngineChoice) -> Engine:
+    """The engine of a GFP-GAN."""
+    engine, cuda = choice.engine, choice.device.startswith("cuda")
     if engine == "auto":
-        engine = "torch" if device.startswith("cuda") or (device == "auto" and cuda_present()) else "openvino"
+        engine = "torch" if cuda or (choice.device == "auto" and cuda_present()) else "openvino"
     if engine == "torch":
         from gfpvideo.generator.engines.torch import TorchEngine
 
-        return TorchEngine(load_network(model, architecture), device, precision, compiler, together)
-    if compiler != "none":
-        raise EngineError(f"--compiler {compiler} is for --engine torch; openvino compiles by itself")
-    if device.startswith("cuda"):
+        return TorchEngine(load_network(model), choice)
+    if choice.compiler != "none":
+        raise EngineError(f"--compiler {choice.compiler} is for --engine torch; openvino compiles by itself")
+    if cuda:
         raise EngineError("openvino cannot use CUDA; give --engine torch")
     from gfpvideo.generator.engines.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(model, architecture, device, precision, together)
+    return OpenVinoEngine(model, choice)
+
+
+def _others(model: ModelFile, choice: EngineChoice) -> Engine:
+    """The engine of face restorers of other kinds."""
+    if choice.engine == "openvino":
+        raise EngineError(f"--engine openvino is for GFP-GANs; {model.name} is none: give --engine torch")
+    if choice.compiler != "none":
+        raise EngineError(f"--compiler {choice.compiler} is for GFP-GANs; {model.name} is none")
+    from gfpvideo.generator.engines.spandrel import SpandrelEngine
+
+    return SpandrelEngine(model, choice)
+
+
+_MAKERS: dict[str, Callable[[ModelFile, EngineChoice], Engine]] = {"gfpgan": _gfpgan, "spandrel": _others}
+"""Makers of engines by the families that the manifest names."""
 
 
 def cuda_present() -> bool:
@@ -70,13 +87,14 @@ def devices() -> list[str]:
     return found
 
 
-def load_network(model: Path, architecture: str) -> "Gfpgan":
-    """The torch network of a model file, on the CPU in float32."""
+def load_network(model: ModelFile) -> "Gfpgan":
+    """The torch network of a model file, on the CPU in float32.
+
+    Raises:
+        UnknownArchitectureError: if it is no GFP-GAN.
+        WeightsError: if it is damaged or not complete.
+    """
     from gfpvideo.networks.gfpgan.loading import build, read_state_dict
 
-    variants: dict[str, Variant] = {
-        "gfpgan_clean": "clean",
-        "gfpgan_original": "original",
-        "gfpgan_bilinear": "bilinear",
-    }
-    return build(read_state_dict(model), variants.get(architecture), name=model.name)
+    variant = cast("Variant | None", model.variant or None)
+    return build(read_state_dict(model.path), variant, name=model.name)

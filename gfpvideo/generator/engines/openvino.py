@@ -7,6 +7,7 @@ face as a single one, and a face's result then cannot depend on its companions.
 
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from gfpvideo.errors import EngineError
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.models import ModelFile
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import side_by_side
@@ -25,39 +30,49 @@ if TYPE_CHECKING:
 
 CACHE_VARIABLE = "GFPVIDEO_CACHE"
 """Environment variable that names the folder of compiled models."""
-_GRAPH_VERSION = 2
+_GRAPH_VERSION = 3
 """Raised whenever the traced graph changes, so that no stale one is used."""
+_ABILITIES: TypeAdapter[Abilities] = TypeAdapter(Abilities)
+_ABILITIES_PLACE = ["gfpvideo", "abilities"]
+"""Where a graph's own file holds them: it is read without the model file."""
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 
 
 class OpenVinoEngine:
-    """Runs a network with OpenVINO; implements :class:`gfpvideo.generator.engines.choose.Engine`."""
+    """Runs a network with OpenVINO; implements :class:`gfpvideo.generator.engines.engine.Engine`."""
 
-    def __init__(self, model: Path, architecture: str, device: str, precision: Precision, together: int = 1) -> None:
+    def __init__(self, model: ModelFile, choice: EngineChoice) -> None:
+        """Compile a GFP-GAN's graph, which is traced first unless it was before.
+
+        Raises:
+            WeightsError: if the model is no GFP-GAN.
+            EngineError: if the device or precision is not to be had here.
+        """
         core = ov.Core()
-        target = _choose_device(core, device)
-        chosen = _choose_precision(core, target, precision)
-        folder = cache_folder()
-        path = _int8(model, architecture, folder) if chosen == "int8" else traced_graph(model, architecture, folder)
+        target = _choose_device(core, choice.device)
+        folder, eight = cache_folder(), choice.precision == "int8"
+        path = _int8(model, folder) if eight else traced_graph(model, folder)
         graph = core.read_model(path)
+        self.abilities = _abilities(graph)
+        chosen = _choose_precision(core, target, choice.precision, self.abilities.precisions)
+        rest = _choose_precision(core, target, "auto", self.abilities.precisions) if eight else chosen
         config = {
-            "INFERENCE_PRECISION_HINT": _HINTS[_choose_precision(core, target, "auto") if chosen == "int8" else chosen],
-            **_sharing(target, together),
+            "INFERENCE_PRECISION_HINT": _HINTS[rest],
+            **_sharing(target, choice.together),
             "CACHE_DIR": str(folder / "compiled"),
         }
         try:
             compiled = core.compile_model(graph, target, config)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile {model.name} for {target} {chosen}: {error}") from error
-        self._requests = [compiled.create_infer_request() for _ in range(_streams(together))]
-        self.size = graph.input(0).shape[2]
+        self._requests = [compiled.create_infer_request() for _ in range(_streams(choice.together))]
         self.name = f"openvino {target.lower()} {chosen}"
-        if chosen == "int8":
+        if eight:
             self.name += f" ({sha256(path.with_suffix('.bin'))[:8]})"  # ranges depend on the faces they were found on
 
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run each crop by itself, several at a time; see :class:`gfpvideo.generator.engines.choose.Engine`."""
+        """Run each crop by itself, several at a time; see :class:`gfpvideo.generator.engines.engine.Engine`."""
         out = np.empty_like(crops)
         waiting = iter(range(len(crops)))
 
@@ -92,23 +107,23 @@ def cache_folder() -> Path:
     return user_cache_path("gfpvideo", appauthor=False)
 
 
-def traced_graph(model: Path, architecture: str, folder: Path) -> Path:
+def traced_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
-    target = folder / "traced" / _graph_name(model, architecture)
+    target = folder / "traced" / _graph_name(model)
     if not target.is_dir():
         from gfpvideo.generator.engines.choose import load_network
 
-        _trace(load_network(model, architecture), target)
+        _trace(load_network(model), target)
     return target / "graph.xml"
 
 
-def int8_graph(model: Path, architecture: str, folder: Path) -> Path:
+def int8_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in eight bits; :mod:`gfpvideo.generator.quantize` makes it."""
-    return folder / "int8" / _graph_name(model, architecture) / "graph.xml"
+    return folder / "int8" / _graph_name(model) / "graph.xml"
 
 
-def _int8(model: Path, architecture: str, folder: Path) -> Path:
-    path = int8_graph(model, architecture, folder)
+def _int8(model: ModelFile, folder: Path) -> Path:
+    path = int8_graph(model, folder)
     if not path.is_file():
         raise EngineError(
             f"--precision int8: {model.name} was not quantized on this machine yet; do that with: gfpvideo weights"
@@ -117,9 +132,9 @@ def _int8(model: Path, architecture: str, folder: Path) -> Path:
     return path
 
 
-def _graph_name(model: Path, architecture: str) -> str:
+def _graph_name(model: ModelFile) -> str:
     version = ov.get_version().split("-")[0]
-    return f"{sha256(model)}-{architecture or 'found'}-{_GRAPH_VERSION}-{version}"
+    return f"{model.sha256}-{model.variant or 'found'}-{_GRAPH_VERSION}-{version}"
 
 
 def _trace(network: "Gfpgan", target: Path) -> None:
@@ -128,7 +143,13 @@ def _trace(network: "Gfpgan", target: Path) -> None:
     size = network.config.size
     exported = torch.export.export(network, (torch.zeros(1, 3, size, size),))
     graph = ov.convert_model(exported, input=[1, 3, size, size])
+    graph.set_rt_info(_ABILITIES.dump_json(network.abilities).decode(), _ABILITIES_PLACE)
     save_graph(graph, target)
+
+
+def _abilities(graph: ov.Model) -> Abilities:
+    """What the network can do, as its graph says."""
+    return _ABILITIES.validate_json(graph.get_rt_info(_ABILITIES_PLACE).astype(str))
 
 
 def save_graph(graph: ov.Model, target: Path) -> None:
@@ -148,16 +169,16 @@ def save_graph(graph: ov.Model, target: Path) -> None:
 
 
 def _choose_device(core: ov.Core, device: str) -> str:
-    wanted = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU"}[device]
-    if not any(name.split(".")[0] == wanted for name in core.available_devices):
+    wanted = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU"}.get(device)
+    if wanted is None or not any(name.split(".")[0] == wanted for name in core.available_devices):
         raise EngineError(f"--device {device}: OpenVINO sees only {', '.join(core.available_devices)} here")
     return wanted
 
 
-def _choose_precision(core: ov.Core, target: str, precision: Precision) -> str:
+def _choose_precision(core: ov.Core, target: str, precision: Precision, able: Sequence[str]) -> str:
     capabilities = core.get_property(target, "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
-        return "bf16" if "BF16" in capabilities else "fp32"
+        return "bf16" if "BF16" in capabilities and "bf16" in able else "fp32"
     if _CAPABILITIES[precision] not in capabilities:
         raise EngineError(f"--precision {precision}: this {target} does not compute it; give fp32")
     return precision

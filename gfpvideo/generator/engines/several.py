@@ -19,7 +19,7 @@ class SeveralEngines:
     def __init__(self, engines: Sequence[Engine]) -> None:
         """Deal crops out to ``engines``, at least one."""
         self._engines = engines
-        self.size = engines[0].size
+        self.abilities = engines[0].abilities
         self.name = " + ".join(engine.name for engine in engines)
 
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,11 +1,11 @@
-"""The torch engine: CUDA in half precision, copies beside the computation, or the CPU.
+"""The torch engine: CUDA in bfloat16, copies beside the computation, or the CPU.
 
 The CUDA path could not be measured where this was written (no GPU at hand). Its logic is tested on the CPU, where torch
 has streams that do nothing.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gfpvideo.errors import EngineError
+from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.networks.device import choose_device
 from gfpvideo.networks.gfpgan.network import Gfpgan
 from gfpvideo.options.restore import Compiler, Precision
@@ -22,44 +23,41 @@ from gfpvideo.options.restore import Compiler, Precision
 _log = logging.getLogger(__name__)
 _MOST = 64
 """Crops that run at once, until memory turns out to be short."""
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of numbers by their names."""
 
 
 class TorchEngine:
-    """Runs a network with torch; implements :class:`gfpvideo.generator.engines.choose.Engine`."""
+    """Runs a network with torch; implements :class:`gfpvideo.generator.engines.engine.Engine`."""
 
-    def __init__(
-        self, network: Gfpgan, device: str, precision: Precision, compiler: Compiler = "none", together: int = _MOST
-    ) -> None:
+    def __init__(self, network: Gfpgan, choice: EngineChoice) -> None:
         """Take a network over.
 
         Args:
             network: on any device; it is moved.
-            device: see :func:`gfpvideo.networks.device.choose_device`.
-            precision: see :func:`choose_precision`.
-            compiler: what compiles the network, for batches of ``together`` crops alone: smaller ones are filled up.
-            together: crops that are usually restored by one call.
+            choice: where and how to run it. A compiler compiles it for batches of ``together`` crops alone: smaller
+                ones are filled up.
 
         Raises:
             EngineError: if the device, precision or compiler is not to be had here.
         """
-        self._device = choose_device(device)
-        chosen = choose_precision(precision, self._device)
-        self._dtype = _DTYPES[chosen]
+        self.abilities = network.abilities
+        self._device = choose_device(choice.device)
+        chosen = choose_precision(choice.precision, self._device, self.abilities.precisions)
+        self._dtype = DTYPES[chosen]
         network = network.to(self._device, self._dtype)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)
-        self._forward = compiled(network, compiler, self._device)
-        self._fixed = compiler != "none"
-        self._most = together if self._fixed else _MOST
+        self._forward = compiled(network, choice.compiler, self._device)
+        self._fixed = choice.compiler != "none"
+        self._most = choice.together if self._fixed else _MOST
         self._copies = _Copies(self._device)
-        self.size = network.config.size
-        self.name = f"torch {self._device} {chosen}" + (f" {compiler}" if self._fixed else "")
+        self.name = f"torch {self._device} {chosen}" + (f" {choice.compiler}" if self._fixed else "")
 
     @torch.inference_mode()
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run a batch, in one pass if memory allows; see :class:`gfpvideo.generator.engines.choose.Engine`."""
+        """Run a batch, in one pass if memory allows; see :class:`gfpvideo.generator.engines.engine.Engine`."""
         while True:
             try:
                 return self._run(crops)
@@ -155,16 +153,34 @@ def compiled(network: nn.Module, compiler: Compiler, device: torch.device) -> Ca
     return torch.compile(network, backend=compiler, dynamic=False)
 
 
-def choose_precision(precision: Precision, device: torch.device) -> str:
-    """The arithmetic to use on a device, ``auto`` being the fastest.
+def choose_precision(precision: Precision, device: torch.device, able: Sequence[str]) -> str:
+    """The arithmetic to use on a device.
+
+    ``auto`` is bfloat16 on a GPU that computes it: it has float32's range, and does not overflow as float16 may. Neither
+    was compared with float32 on a GPU yet.
+
+    Args:
+        precision: what was asked for.
+        device: where the network is to run.
+        able: arithmetics in which the network computes what it should.
 
     Raises:
-        EngineError: if torch does not compute it there.
+        EngineError: if torch does not compute it there, or the network not in it.
     """
     if precision == "auto":
-        return "fp16" if device.type == "cuda" else "fp32"
+        return "bf16" if "bf16" in able and _computes_bf16(device) else "fp32"
     if precision == "int8":
         raise EngineError("--precision int8 is for --engine openvino")
     if precision == "fp16" and device.type == "cpu":
         raise EngineError("--precision fp16 needs a GPU; on the CPU give bf16 or fp32")
+    if precision not in able:
+        raise EngineError(f"--precision {precision}: this network does not compute it; give {' or '.join(able)}")
     return precision
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    """Whether a GPU has bfloat16 of its own; a CPU is left to float32, which torch does no slower there."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.gfpgan.layers_clean import SLOPE, CleanLayers
 from gfpvideo.networks.gfpgan.layers_stylegan2 import StyleGAN2Layers
 
@@ -163,6 +164,11 @@ class Gfpgan(nn.Module):
         count = config.latents if config.different_w else 1
         self.final_linear = kit.linear(self._unet_channels(2) * 16, count * config.style_dim)
         self.stylegan_decoder = StyleGAN2Decoder(config, kit)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do."""
+        return Abilities(self.config.size)
 
     def _unet_channels(self, level: int) -> int:
         return self.config.channels(2**level, 0.5)

