@@ -56,14 +56,15 @@ class Fingerprint(BaseModel):
         Raises:
             InputError: if a file cannot be read.
         """
+        ignored = no_matter(RestoreOptions)
         return cls(
             version=__version__,
             libraries=_libraries(options, generator.abilities.libraries),
             source=origin or file_fingerprint(source),
-            files={name: _content(path) for name in ("tracks", "reference") if (path := getattr(options, name))},
+            files={name: _content(path) for name, path in options if isinstance(path, Path) and name not in ignored},
             model=f"{generator.model.sha256} {generator.engine.name}",
             networks=_networks(options),
-            options=options.model_dump(mode="json", exclude=no_matter(RestoreOptions)),
+            options=options.model_dump(mode="json", exclude=ignored),
         )
 
     def difference(self, other: Self) -> str | None:
@@ -145,8 +146,6 @@ def _networks(options: RestoreOptions) -> dict[str, str]:
         found["parser"] = entry("parsenet").sha256
     if options.reference is not None:
         found["recogniser"] = entry("arcface-resnet18").sha256
-    if options.background_model is not None:
-        found["background_model"] = _content(options.background_model)
     return found
 
 
