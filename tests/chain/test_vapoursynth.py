@@ -128,6 +128,7 @@ def test_mistakes_are_errors_of_vapoursynth(clip: Any, tmp_path: Path) -> None:
         ({"model": "gfpgan-1.4"}, "gfpvideo: .*gfpgan-1.4"),
         ({"strength": 3.0}, "gfpvideo: option strength = 3.0"),
         ({"tracks": tmp_path / "none.json"}, "gfpvideo: .*the tracks cannot be read"),
+        ({"codec": "ffv1"}, "gfpvideo: restore_faces takes no 'codec'; known are detector"),
     ):
         with pytest.raises(vs.Error, match=words):
             restore_faces(clip, **values)
