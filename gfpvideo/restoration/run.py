@@ -193,7 +193,7 @@ class Restorer:
         from gfpvideo.networks.arcface import load_arcface
         from gfpvideo.restoration import who
 
-        network = load_arcface(weights)
+        network = load_arcface(weights, _device(options))
         wanted = who.embed(network, who.portrait(options.reference, self.detector, options.min_score)[None])
         with Stages() as stages:
             followed = self.followed(mark_shots(frames), tracker, stages)
@@ -286,7 +286,13 @@ def load_networks(options: RestoreOptions) -> tuple[Detector, Generator]:
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
     choice = EngineChoice(options.engine, options.device, options.precision, options.compiler, options.batch)
     generator = make_generator(find_model(options.model, options.weights_dir), choice, options.devices)
-    return make_detector(options.detector, options.min_score * _CONTINUE, weights), generator
+    detector = make_detector(options.detector, options.min_score * _CONTINUE, weights, _device(options))
+    return detector, generator
+
+
+def _device(options: RestoreOptions) -> str:
+    """Where networks run that do not share their work among several devices."""
+    return options.devices[0] if options.devices else options.device
 
 
 def picture_tracker(options: RestoreOptions) -> Tracker:
@@ -327,7 +333,7 @@ def load_parser(options: RestoreOptions) -> Parser | None:
     weights = installed("parsenet", options.weights_dir)
     from gfpvideo.networks.parsenet import FaceParser
 
-    return FaceParser(weights)
+    return FaceParser(weights, _device(options))
 
 
 def load_upscaler(options: RestoreOptions) -> Enlarge | None:
@@ -340,7 +346,7 @@ def load_upscaler(options: RestoreOptions) -> Enlarge | None:
         return None
     from gfpvideo.networks.upscaler import Upscaler
 
-    return Upscaler(options.background_model, options.upscale, options.device)
+    return Upscaler(options.background_model, options.upscale, _device(options))
 
 
 def film_tracker(options: RestoreOptions) -> Tracker:

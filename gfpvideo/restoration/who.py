@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError
@@ -16,7 +15,7 @@ from gfpvideo.faces.align import cut, template
 from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.frames import CroppedFrame, Face
 from gfpvideo.media.still import read_picture
-from gfpvideo.networks.arcface import ArcFace, grey_faces
+from gfpvideo.networks.arcface import ArcFace, embeddings
 from gfpvideo.pixels.geometry import face_size
 from gfpvideo.stages.spread import Spread
 
@@ -31,8 +30,7 @@ Embedding = NDArray[np.float32]
 
 def embed(network: ArcFace, crops: NDArray[np.float32]) -> Embedding:
     """Mean direction of the faces of one person, (B, S, S, 3) RGB in [-1, 1]."""
-    with torch.inference_mode():
-        vectors = network(grey_faces(torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()))).numpy()
+    vectors = embeddings(network, crops.transpose(0, 3, 1, 2).copy())
     mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
     return (mean / np.linalg.norm(mean)).astype(np.float32)
 

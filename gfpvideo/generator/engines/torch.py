@@ -156,8 +156,8 @@ def compiled(network: nn.Module, compiler: Compiler, device: torch.device) -> Ca
 def choose_precision(precision: Precision, device: torch.device, able: Sequence[str]) -> str:
     """The arithmetic to use on a device.
 
-    ``auto`` is bfloat16 on a GPU that computes it: it has float32's range, and does not overflow as float16 may. Neither
-    was compared with float32 on a GPU yet.
+    ``auto`` is bfloat16 on a GPU that computes it: with float32's range, it does not overflow as float16 may.
+    Neither was compared with float32 on a GPU yet.
 
     Args:
         precision: what was asked for.
