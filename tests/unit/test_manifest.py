@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from gfpvideo.networks import weights
 from gfpvideo.networks.gfpgan.network import Variant
 from gfpvideo.networks.weights import check_hash, entry, fetch, installed, sha256
 
+ROOT = Path(__file__).parent.parent.parent
 CONTENT = b"pretend these are weights"
 
 
@@ -125,6 +127,14 @@ def test_the_detectors_network_is_checked_as_well(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(WeightsError, match=r"damaged \(SHA-256 .*\); install brings_a_network again"):
         CenterFace(0.5)
     assert (package / "centerface.onnx").exists()
+
+
+def test_the_packages_licence_is_that_of_all_that_it_holds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shipped = {known.licence for known in weights.manifest().values() if known.embedded and not known.package}
+    assert shipped == {"CC-BY-NC-SA-4.0"}
+    assert set(project["license"].split(" AND ")) == {"Apache-2.0"} | shipped
+    assert all((ROOT / name).is_file() for name in project["license-files"])
 
 
 def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
