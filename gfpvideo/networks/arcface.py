@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gfpvideo.errors import WeightsError
+from gfpvideo.networks.device import choose_device
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 
 _GREY = (0.2989, 0.5870, 0.1140)
@@ -62,11 +63,6 @@ class ArcFace(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.bn5(self.fc5(self.bn4(x).flatten(1)))
 
-    @torch.inference_mode()
-    def vectors(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, 512) embeddings of (B, 3, S, S) RGB crops in [-1, 1]."""
-        return self(grey_faces(torch.from_numpy(np.ascontiguousarray(crops)))).numpy()
-
 
 def _layer(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(IdentityBlock(in_channels, out_channels, stride), IdentityBlock(out_channels, out_channels, 1))
@@ -79,16 +75,25 @@ def grey_faces(crops: Tensor) -> Tensor:
     return F.interpolate(grey, (_SIZE, _SIZE), mode="bilinear", align_corners=False)
 
 
-def load_arcface(path: Path) -> ArcFace:
+def embeddings(network: ArcFace, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, 512) vectors of (B, 3, S, S) RGB crops in [-1, 1], computed where the network is."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        return network(grey_faces(torch.from_numpy(crops).to(device))).cpu().numpy()
+
+
+def load_arcface(path: Path, device: str = "cpu") -> ArcFace:
     """The frozen network of a published weight file.
 
     Raises:
         WeightsError: if the file is missing or holds something else.
+        EngineError: if the device is not to be had here.
     """
+    chosen = choose_device(device)
     network = ArcFace()
     state = {key.removeprefix("module."): value for key, value in read_state_dict(path).items()}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"{path}: not the weights of ArcFace (ResNet-18)") from error
-    return network.eval().requires_grad_(False)
+    return network.to(chosen).eval().requires_grad_(False)

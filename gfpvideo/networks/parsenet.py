@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from gfpvideo.errors import WeightsError
+from gfpvideo.networks.device import choose_device
 
 _SIDE = 512
 _CLASSES = 19
@@ -22,13 +23,14 @@ _FACE = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)
 class FaceParser:
     """Tells face from everything else in aligned crops."""
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, device: str = "auto") -> None:
         """Load the network from a checked file.
 
         Raises:
             WeightsError: if the file does not hold ParseNet's weights.
+            EngineError: if the device is not to be had here.
         """
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = choose_device(device)
         self._network = ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=_CLASSES)
         try:
             self._network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))

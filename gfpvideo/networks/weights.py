@@ -5,6 +5,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,19 @@ class WeightsEntry:
     url: str = ""
     """Where it is published; empty for embedded weights."""
     file: str = ""
-    """Name inside the package's own weights folder; empty for published weights."""
+    """Name inside gfpvideo's own weights folder, or inside ``package``; empty for published weights."""
+    package: str = ""
+    """Package that brings the file, if that is not gfpvideo."""
 
     @property
     def embedded(self) -> bool:
-        """Whether the file ships with gfpvideo."""
+        """Whether the file ships with gfpvideo, or with a package that it needs."""
         return bool(self.file)
 
     def path(self, folder: Path) -> Path:
         """Where the file lies, or would lie, when downloads live in ``folder``."""
+        if self.package:
+            return Path(str(files(self.package) / self.file))
         if self.embedded:
             return data_folder("weights") / self.file
         return folder / f"{self.name}{Path(self.url).suffix}"
@@ -97,6 +102,8 @@ def installed(name: str, folder: Path | None = None) -> Path:
     """
     known = entry(name)
     path = known.path(weights_folder(folder))
+    if not path.is_file() and known.embedded:
+        raise WeightsError(f"{path}: the embedded weights are missing; install {known.package or 'gfpvideo'} again")
     if not path.is_file():
         raise WeightsError(f"the weights {name!r} are not installed; get them with: gfpvideo weights get {name}")
     check_hash(known, path)
@@ -113,7 +120,8 @@ def check_hash(known: WeightsEntry, path: Path) -> None:
     if found == known.sha256:
         return
     if known.embedded:
-        raise WeightsError(f"{path}: the embedded weights are damaged (SHA-256 {found}); install gfpvideo again")
+        maker = known.package or "gfpvideo"
+        raise WeightsError(f"{path}: the embedded weights are damaged (SHA-256 {found}); install {maker} again")
     path.unlink()
     raise WeightsError(
         f"{path}: wrong SHA-256 {found}, removed; get the weights again with: gfpvideo weights get {known.name}"

@@ -53,7 +53,7 @@ def load_finder(options: RestoreOptions) -> Finder:
         WeightsError: if its weights are missing or damaged.
     """
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
-    return Finder(make_detector(options.detector, options.min_score * _CONTINUE, weights))
+    return Finder(make_detector(options.detector, options.min_score * _CONTINUE, weights, device_of(options)))
 
 
 def load_parts(options: RestoreOptions) -> Parts:
@@ -65,6 +65,11 @@ def load_parts(options: RestoreOptions) -> Parts:
     """
     detector = load_finder(options).detector
     return Parts(detector, _generator(options), _parser(options), _upscaler(options), _names(options))
+
+
+def device_of(options: RestoreOptions) -> str:
+    """Where networks run that do not share their work among several devices."""
+    return options.devices[0] if options.devices else options.device
 
 
 def _names(options: RestoreOptions) -> tuple[Any, ...]:
@@ -83,7 +88,7 @@ def _parser(options: RestoreOptions) -> Parser | None:
     weights = installed("parsenet", options.weights_dir)
     from gfpvideo.networks.parsenet import FaceParser
 
-    return FaceParser(weights)
+    return FaceParser(weights, device_of(options))
 
 
 def _upscaler(options: RestoreOptions) -> Enlarge | None:
@@ -91,4 +96,4 @@ def _upscaler(options: RestoreOptions) -> Enlarge | None:
         return None
     from gfpvideo.networks.upscaler import Upscaler
 
-    return Upscaler(options.background_model, options.upscale, options.device)
+    return Upscaler(options.background_model, options.upscale, device_of(options))

@@ -19,7 +19,7 @@ from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.geometry import face_size
 from gfpvideo.restoration.events import Following
-from gfpvideo.restoration.load import Finder
+from gfpvideo.restoration.load import Finder, device_of
 from gfpvideo.restoration.opening import for_stills, open_film
 from gfpvideo.restoration.way import cut_out, follow
 from gfpvideo.stages.run import Run
@@ -69,7 +69,7 @@ def like_reference(frames: Iterator[Frame], options: RestoreOptions, parts: Find
     weights = installed("arcface-resnet18", options.weights_dir)
     from gfpvideo.networks.arcface import load_arcface
 
-    network = load_arcface(weights)
+    network = load_arcface(weights, device_of(options))
     wanted = embed(network, portrait(options.reference, parts, options)[None])
     everybody = options.model_copy(update={"only": (), "skip": (), "max_faces": None})
     with Run() as run:
@@ -97,7 +97,9 @@ def _nobody(options: RestoreOptions, found: dict[int, float]) -> str:
 
 def embed(network: "ArcFace", crops: NDArray[np.float32]) -> Embedding:
     """Mean direction of the faces of one person, (B, S, S, 3) RGB in [-1, 1]."""
-    vectors = network.vectors(crops.transpose(0, 3, 1, 2))
+    from gfpvideo.networks.arcface import embeddings
+
+    vectors = embeddings(network, crops.transpose(0, 3, 1, 2).copy())
     mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
     return (mean / np.linalg.norm(mean)).astype(np.float32)
 

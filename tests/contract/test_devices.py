@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from facexlib.detection.retinaface import RetinaFace
+from facexlib.parsing.parsenet import ParseNet
 
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, OptionError
+from gfpvideo.faces.detectors.retinaface import RetinaFaceDetector
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.engines.several import SeveralEngines
 from gfpvideo.generator.engines.torch import TorchEngine, choose_precision, compiled
 from gfpvideo.networks.abilities import Abilities
+from gfpvideo.networks.arcface import ArcFace, load_arcface
+from gfpvideo.networks.parsenet import FaceParser
+from gfpvideo.networks.upscaler import Upscaler
 from gfpvideo.restoration.load import load_parts
 from gfpvideo.stages.threads import side_by_side
 from helpers import facts
@@ -41,6 +47,57 @@ def test_a_film_of_two_devices_is_that_of_one(film: Path, tmp_path: Path) -> Non
     for name, more in (("one", {}), ("two", {"devices": "cpu,cpu"})):
         gfpvideo.restore(film, tmp_path / f"{name}.mkv", RestoreOptions.parse(values | more))
     assert facts(tmp_path / "one.mkv", planes=True).planes == facts(tmp_path / "two.mkv", planes=True).planes
+
+
+def _retinaface(path: Path, device: str) -> Any:
+    network = RetinaFace(network_name="resnet50", half=False, device=torch.device("cpu"))
+    torch.save(network.state_dict(), path)
+    return RetinaFaceDetector(path, 0.5, device)._network
+
+
+def _parsenet(path: Path, device: str) -> Any:
+    torch.save(ParseNet(512, 512, parsing_ch=19).state_dict(), path)
+    return FaceParser(path, device)._network
+
+
+def _arcface(path: Path, device: str) -> Any:
+    torch.save(ArcFace().state_dict(), path)
+    return load_arcface(path, device)
+
+
+def _upscaler(path: Path, device: str) -> Any:
+    compact: Any = pytest.importorskip("spandrel.architectures.Compact")
+    torch.save({"params": compact.Compact(num_feat=8, num_conv=1, upscale=2).state_dict()}, path)
+    return Upscaler(path, 2, device)._model.model
+
+
+@pytest.mark.parametrize("load", [_retinaface, _parsenet, _arcface, _upscaler])
+def test_the_device_holds_for_every_network(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where CUDA is said to be there, a network that was put elsewhere does not go to it."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert {parameter.device.type for parameter in load(tmp_path / "x.pth", "cpu").parameters()} == {"cpu"}
+    with pytest.raises(EngineError, match="--device cuda:1: torch sees 1 CUDA devices"):
+        load(tmp_path / "x.pth", "cuda:1")
+    with pytest.raises(EngineError, match="--device gpu is OpenVINO's"):
+        load(tmp_path / "x.pth", "gpu")
+
+
+@pytest.mark.parametrize(("given", "expected"), [({"device": "cpu"}, "cpu"), ({"devices": "cuda:1,cuda:0"}, "cuda:1")])
+def test_options_put_every_network_on_their_device(
+    given: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several devices the first one runs what is not shared."""
+    seen: list[str] = []
+    monkeypatch.setattr("gfpvideo.restoration.load.installed", lambda name, folder: tmp_path / name)
+    monkeypatch.setattr("gfpvideo.restoration.load.make_generator", lambda *_: None)
+    for name in ("gfpvideo.networks.parsenet.FaceParser", "gfpvideo.networks.upscaler.Upscaler",
+                 "gfpvideo.faces.detectors.retinaface.RetinaFaceDetector"):  # fmt: skip
+        monkeypatch.setattr(name, lambda *arguments: seen.append(arguments[-1]))
+    more = {"mask": "parsing", "detector": "retinaface", "upscale": 2, "background_model": tmp_path / "x.pth"}
+    options = RestoreOptions.parse(QUICK | more | given)
+    load_parts(options)
+    assert seen == [expected] * 3
 
 
 def test_unknown_devices_are_named() -> None:

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -11,12 +12,14 @@ from typing import get_args
 import pytest
 
 from gfpvideo.errors import WeightsError
+from gfpvideo.faces.detectors.centerface import CenterFace
 from gfpvideo.generator.engines.choose import _MAKERS
 from gfpvideo.generator.models import find_model
 from gfpvideo.networks import weights
 from gfpvideo.networks.gfpgan.network import Variant
 from gfpvideo.networks.weights import check_hash, entry, fetch, installed, sha256
 
+ROOT = Path(__file__).parent.parent.parent
 CONTENT = b"pretend these are weights"
 
 
@@ -107,6 +110,31 @@ def test_damaged_embedded_weights_are_not_removed(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="install gfpvideo again"):
         check_hash(entry("compact"), path)
     assert path.exists()
+
+
+def test_the_detectors_network_is_checked_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It comes with another package, of which another version may bring another network."""
+    package = tmp_path / "brings_a_network"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    content = installed("centerface").read_bytes()
+    known = replace(entry("centerface"), package="brings_a_network")
+    monkeypatch.setattr(weights, "manifest", lambda: {"centerface": known})
+    with pytest.raises(WeightsError, match=r"missing; install brings_a_network again"):
+        CenterFace(0.5)
+    (package / "centerface.onnx").write_bytes(content + b"other")
+    with pytest.raises(WeightsError, match=r"damaged \(SHA-256 .*\); install brings_a_network again"):
+        CenterFace(0.5)
+    assert (package / "centerface.onnx").exists()
+
+
+def test_the_packages_licence_is_that_of_all_that_it_holds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shipped = {known.licence for known in weights.manifest().values() if known.embedded and not known.package}
+    assert shipped == {"CC-BY-NC-SA-4.0"}
+    assert set(project["license"].split(" AND ")) == {"Apache-2.0"} | shipped
+    assert all((ROOT / name).is_file() for name in project["license-files"])
 
 
 def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

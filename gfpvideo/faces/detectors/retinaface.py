@@ -11,6 +11,7 @@ from gfpvideo.errors import WeightsError
 from gfpvideo.faces.align import FFHQ_512
 from gfpvideo.faces.detectors.detector import Picture
 from gfpvideo.frames import Detection
+from gfpvideo.networks.device import choose_device
 
 
 class RetinaFaceDetector:
@@ -20,21 +21,22 @@ class RetinaFaceDetector:
     landmarks_512 = FFHQ_512
     """The FFHQ template was made with this detector's landmarks."""
 
-    def __init__(self, weights: Path, min_score: float) -> None:
+    def __init__(self, weights: Path, min_score: float, device: str = "auto") -> None:
         """Load the network from a checked file and keep faces that score at least ``min_score``.
 
         Raises:
             WeightsError: if the file does not hold RetinaFace's weights.
+            EngineError: if the device is not to be had here.
         """
         self._min_score = min_score
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._network = RetinaFace(network_name="resnet50", half=False, device=device)
+        chosen = choose_device(device)
+        self._network = RetinaFace(network_name="resnet50", half=False, device=chosen)
         try:
             state = torch.load(weights, map_location="cpu", weights_only=True)
             self._network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
         except (RuntimeError, AttributeError, EOFError, OSError) as error:
             raise WeightsError(f"{weights}: not the weights of RetinaFace (ResNet-50)") from error
-        self._network.to(device).eval()
+        self._network.to(chosen).eval()
 
     @torch.inference_mode()
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:

@@ -135,13 +135,7 @@ def _version(name: str) -> str:
 def _networks(options: RestoreOptions) -> dict[str, str]:
     """SHA-256 of the weights of the networks beside the generator; published ones are checked when they are loaded."""
     found: dict[str, str] = {}
-    if options.detector == "centerface":
-        from gfpvideo.faces.detectors import centerface
-
-        with centerface.weights() as path:
-            found["detector"] = _content(path)
-    else:
-        found["detector"] = entry("retinaface-resnet50").sha256
+    found["detector"] = entry("centerface" if options.detector == "centerface" else "retinaface-resnet50").sha256
     if options.mask == "parsing":
         found["parser"] = entry("parsenet").sha256
     if options.reference is not None:
