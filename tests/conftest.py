@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import logging
 import os
 import signal
 import threading
@@ -10,6 +11,43 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
+pytest_plugins = ["pytester"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked ``cuda`` need a GPU; a machine that is there to run them says so and cannot pass by skipping."""
+    if item.get_closest_marker("cuda") is None:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    if os.environ.get("FAIL_WITHOUT_CUDA"):
+        pytest.fail("FAIL_WITHOUT_CUDA is set, and torch sees no CUDA device here", pytrace=False)
+    pytest.skip("torch sees no CUDA device here")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write the names of tests that passed into a file, if one is named: see promises.py."""
+    if report.when == "call" and report.passed and (path := os.environ.get("GFPVIDEO_PASSED")):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{report.nodeid}\n")
+
+
+@pytest.fixture(autouse=True)
+def no_error_in_the_log(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What gfpvideo logs as an error is a defect, unless the test says by its mark that it provokes one."""
+    yield
+    records = [record for phase in ("setup", "call") for record in caplog.get_records(phase)]
+    errors = [
+        f"{record.name}: {record.getMessage()}"
+        for record in records
+        if record.levelno >= logging.ERROR and record.name.partition(".")[0] == "gfpvideo"
+    ]
+    if request.node.get_closest_marker("logs_errors") is None:
+        assert errors == [], "logged as an error"
+    else:
+        assert errors, "marked logs_errors, but none was logged"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,6 +92,20 @@ def _children() -> set[str]:
     lists = Path("/proc/self/task").glob("*/children")
     found = {number for children in lists for number in children.read_text().split()}
     return {number for number in found if b"resource_tracker" not in Path(f"/proc/{number}/cmdline").read_bytes()}
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch keeps to one thread: networks of a few thousand weights spend more on handing work around than on work.
+
+    Where the cores have other work as well, threads that wait for each other made such tests take ten times as long.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

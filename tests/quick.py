@@ -15,7 +15,7 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="gfpvideo-tests-")
 def _random_model(path: Path) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Gfpgan(GfpganConfig(size=256, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2))
+        network = Gfpgan(GfpganConfig(size=128, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2))
     save_file(network.state_dict(), path)
     return path
 
@@ -23,8 +23,8 @@ def _random_model(path: Path) -> Path:
 QUICK: dict[str, Any] = {
     "model": str(_random_model(Path(_FOLDER.name) / "quick.safetensors")),
     "guard": False,
-    "detect_size": 320,
+    "detect_size": 256,
 }
 """Options: nothing that the generator makes looks like a face, so the guard would keep all of it out of the picture."""
-QUICK_ARGUMENTS = ["--model", QUICK["model"], "--no-guard", "--detect-size", "320"]
+QUICK_ARGUMENTS = ["--model", QUICK["model"], "--no-guard", "--detect-size", "256"]
 """The same on a command line."""

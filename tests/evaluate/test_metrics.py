@@ -14,6 +14,8 @@ from gfpvideo.evaluate import metrics
 from gfpvideo.evaluate.metrics import Scorer, available, definitions, scorer
 from gfpvideo.networks.arcface import ArcFace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def pictures(seed: int, count: int = 4, size: int = 64) -> torch.Tensor:
     """Smooth noise: (B, 3, S, S) in [0, 1]."""

@@ -26,6 +26,7 @@ from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.loop import Batch, component, start_from, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parent.parent.parent
 TINY = GfpganConfig(size=32, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2)
 
@@ -246,7 +247,7 @@ def test_a_checkpoint_is_a_model_file(faces: Path, tmp_path: Path) -> None:
     assert build(state).config == TINY
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), skimage.data.astronaut()[:256, 96:352, ::-1])
-    report = gfpvideo.restore(photo, options=gfpvideo.RestoreOptions(model=str(path)))
+    report = gfpvideo.restore(photo, options=gfpvideo.RestoreOptions(model=str(path), engine="torch"))
     assert report.model == "checkpoint.pth"
     assert report.faces == 1
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PRESET = """
 [data]
 folder = '{folder}'

@@ -3,22 +3,47 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.generator.generator import find_model
-from gfpvideo.look.bench import gemm_peak, gflop_of, peak_memory
+from gfpvideo.look import bench
+
+STATUS = Path("/proc/self/status")
 
 
 def test_operations_of_a_face_are_those_of_the_model_card() -> None:
-    assert gflop_of(find_model("compact")) == pytest.approx(18.5, abs=0.1)
+    assert bench.gflop_of(find_model("compact")) == pytest.approx(18.5, abs=0.1)
 
 
-def test_peaks_are_of_this_world() -> None:
-    assert 0.1 < gemm_peak("fp32") < 1e6
-    memory = peak_memory()
-    assert memory is None or memory > 50
+def test_a_matrix_product_s_peak_is_its_operations_over_the_least_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.5, 0.25, 2.0])
+    monkeypatch.setattr(bench, "_GEMM_SIDE", 64)
+    monkeypatch.setattr(bench, "_GEMM_RUNS", 3)
+    monkeypatch.setattr(bench, "_seconds", lambda work: (work(), next(seconds))[1])
+    assert bench.gemm_peak("fp32") == pytest.approx(2 * 64**3 / 0.25 / 1e9)
+    assert next(seconds, None) is None
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the memory that is in use is read from /proc")
+def test_peak_memory_is_what_was_used_at_most_in_mib() -> None:
+    """Beyond what is resident now and what was needed before, 64 MiB more are seen, and seen when they are gone."""
+    size = 64 + round((bench.peak_memory() or 0) - resident())
+    block = np.ones((size, 1 << 20), np.uint8)
+    with_block = resident()
+    del block
+    assert resident() < with_block - 32
+    peak = bench.peak_memory()
+    assert peak is not None
+    assert with_block - 8 <= peak < with_block + 64
+
+
+def resident() -> float:
+    """MiB that this process has in memory."""
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
 
 @pytest.mark.slow

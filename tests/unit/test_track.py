@@ -1,5 +1,6 @@
 """Tracks: who is who, smoothed, filled, ended at cuts."""
 
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -130,13 +131,26 @@ def test_small_faces_are_left_alone() -> None:
 
 
 def test_memory_does_not_grow_with_the_shot() -> None:
+    """Nor with the number of tracks that ended; with and without stabilised landmarks."""
+    come_and_go = [[face_at(0, 0), *([face_at(400, 0)] if index % 30 < 10 else [])] for index in range(600)]
+    for smooth in (True, False):
+        tracker, sizes = Tracker(12, 8, 0.5, 0, smooth=smooth), []
+        for number, frame in enumerate(shot(come_and_go)):
+            list(tracker.feed(frame))
+            if number % 30 == 29:
+                sizes.append(len(pickle.dumps(tracker)))
+        assert max(sizes[10:]) <= 1.02 * max(sizes[1:4])  # numbers of more digits take a byte more
+
+
+def test_a_smoother_forgets_all_but_what_it_is_asked_to_keep() -> None:
     smoother = LandmarkSmoother(face_at(0, 0), 1.0)
-    tracker = Tracker(12, 8, 0.5, 0)
-    for frame in shot([[face_at(0, 0)]] * 200):
-        list(tracker.feed(frame))
-    kept = tracker._tracks[0].smoother
-    assert len(kept) <= 13
-    assert len(smoother) == 1
+    for index in range(1, 21):
+        smoother.step(face_at(3 * index, 0))
+    assert len(smoother) == 21
+    before = smoother.smoothed(4)
+    smoother.forget(5)
+    assert len(smoother) == 5
+    assert np.array_equal(smoother.smoothed(4), before)
 
 
 def test_the_smoother_ignores_the_future_it_does_not_know() -> None:
