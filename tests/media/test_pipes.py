@@ -18,7 +18,7 @@ from gfpvideo.cli import app
 from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OutputError
 from gfpvideo.frames import Report
-from gfpvideo.restoration.run import Progress
+from gfpvideo.restoration.events import FrameDone
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
 
@@ -112,7 +112,7 @@ def test_a_film_that_comes_again_is_gone_on_with(film: Path, tmp_path: Path, mon
     other[len(other) // 2] ^= 1  # far from both ends, and of the same length
 
     def restored(content: bytes, options: RestoreOptions, give_up: int | None = None) -> Report:
-        def watch(progress: Progress) -> None:
+        def watch(progress: FrameDone) -> None:
             if progress.restored.frame.index == give_up:
                 raise GaveUpError
 
