@@ -133,7 +133,7 @@ class RestoreOptions(BaseModel):
     container: Container | None = Field(
         default=None, description="Container of a target that is not named [default: the source's, or mkv]."
     )
-    codec: str = Field(default="libx264", description="Video encoder, any that PyAV has.")
+    codec: str = Field(default="auto", description="Video encoder, any PyAV has; auto: libx264, or what loses nothing.")
     crf: float | None = Field(
         default=None, ge=0, le=63, description="Constant quality [default: 16 where the encoder has it]."
     )

@@ -29,7 +29,7 @@ from gfpvideo.frames import CroppedFrame, DetectedFrame, Frame, Report, Restored
 from gfpvideo.generator.batches import BLOCK, generate
 from gfpvideo.generator.engines.several import SeveralEngines
 from gfpvideo.generator.generator import Generator, ModelFile, load_generator
-from gfpvideo.media.assemble import Assembly, default_target
+from gfpvideo.media.assemble import Assembly
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.container import Limits, open_on_device
 from gfpvideo.media.enlarge import Enlarge
@@ -39,6 +39,7 @@ from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
+from gfpvideo.media.target import default_target, settle
 from gfpvideo.networks.weights import installed, sha256
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs.fingerprint import Identity
@@ -103,6 +104,9 @@ def restore(
     """
     source, options = Path(source), options or RestoreOptions()
     _check_kind(source, options)
+    remarks: list[str] = []
+    if source.is_file() and source.suffix.lower() not in PICTURE_SUFFIXES:
+        options, remarks = settle(source, Path(target) if target is not None else None, options)
     target = _target(source, Path(target) if target is not None else None, options)
     started = time.monotonic()
     _log.info("%s -> %s, %s", source, target, options.model_dump(exclude_defaults=True))
@@ -112,6 +116,7 @@ def restore(
         report = _restore_picture(source, target, Restorer.load(_one_by_one(options)), on_frame)
     else:
         report = _restore_film(source, target, options, on_frame, stop)
+    report.warnings = [*remarks, *report.warnings]
     report.seconds = time.monotonic() - started
     for warning in report.warnings:
         _log.warning("%s", warning)
