@@ -38,7 +38,7 @@ from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.media.span import Span
-from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
+from gfpvideo.media.still import PICTURE_SUFFIXES, check_picture_target, read_picture, write_picture
 from gfpvideo.media.target import default_target, settle
 from gfpvideo.networks.weights import installed, sha256
 from gfpvideo.options.restore import RestoreOptions
@@ -145,6 +145,8 @@ def _target(source: Path, target: Path | None, options: RestoreOptions) -> Path:
     picture = source.suffix.lower() in PICTURE_SUFFIXES
     if target is None and (source.is_dir() or picture):
         target = source.with_name(f"{source.stem}.restored{source.suffix}")
+    elif picture and target is not None:
+        check_picture_target(target, source)
     elif target is None:
         target = default_target(source, options.codec, options.container)
     if target.exists() and target.samefile(source):
@@ -464,7 +466,7 @@ def _restore_picture(source: Path, target: Path, restorer: Restorer, on_frame: O
     options = restorer.options
     check_target(target, overwrite=options.overwrite)
     report = restorer.report(source, target)
-    picture = read_picture(source, options.detect_size)
+    picture = read_picture(source, options.detect_size, target)
     tracker = picture_tracker(options)
     restorer.choose_like_reference(iter([picture.frame]), picture_tracker(options))
     with Stages() as stages:
