@@ -11,7 +11,6 @@ from pathlib import Path
 import av
 import av.error
 from av.audio.stream import AudioStream
-from av.codec import Codec
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -23,14 +22,8 @@ from gfpvideo.media.container import describe
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.places import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.target import FORMATS
 
-FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
-    ".ts": "mpegts", ".m2ts": "mpegts", ".flv": "flv", ".nut": "nut",
-}  # fmt: skip
-"""FFmpeg's muxer for each suffix that a target may have."""
-KEPT_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".flv", ".nut"}
-"""Containers that hold H.264 with any timestamps, so that a target gets its source's; all else becomes Matroska."""
 _MAX_TIMESCALE = 100_000_000
 """Finest movie time scale that is asked for; players read it as a 32-bit number."""
 _Addressed = tuple[Stream, Packet]
@@ -39,24 +32,6 @@ _CONTAINER_TAGS = {
     "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "software", "alpha_mode",
 }  # fmt: skip
 """Tags that describe the old file, not the film."""
-
-
-def default_target(source: Path, codec: str, container: str | None = None) -> Path:
-    """``film.mp4`` becomes ``film.restored.mp4``; where that container cannot hold what ``codec`` makes, Matroska."""
-    if container is not None:
-        return source.with_name(f"{source.stem}.restored.{container}")
-    kept = source.suffix.lower() in KEPT_SUFFIXES and _holds(FORMATS[source.suffix.lower()], codec)
-    return source.with_name(f"{source.stem}.restored{source.suffix if kept else '.mkv'}")
-
-
-def _holds(muxer: str, codec: str) -> bool:
-    if codec == "libx264":
-        return True  # by the choice of KEPT_SUFFIXES; some of these muxers cannot be asked
-    try:
-        with av.open(io.BytesIO(), "w", format=muxer) as container:
-            return Codec(codec, "w").canonical_name in container.supported_codecs
-    except (ValueError, av.error.FFmpegError):
-        return False
 
 
 @dataclass

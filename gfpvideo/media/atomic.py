@@ -9,10 +9,16 @@ from pathlib import Path
 
 from gfpvideo.errors import OutputError
 
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+"""What file systems (of networks) answer that cannot sync a folder."""
+
 
 @contextmanager
 def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """A temporary path beside ``target``; renamed to it when the block ends well, removed otherwise.
+
+    What was written is on the disk then, name and all: after a power failure the target is whole, or it is not there,
+    so that whatever it was made of may be removed.
 
     Raises:
         OutputError: if the folder cannot be written, or the target exists (before or after) without ``overwrite``.
@@ -22,11 +28,35 @@ def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         yield scratch
         check_target(target, overwrite=overwrite)
+        _sync_file(scratch)
         scratch.replace(target)
+        _sync_folder(target.parent)
     except OSError as error:
         raise write_error(target, error) from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the names in a folder written to the disk, where a system has an order for that."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written but not listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

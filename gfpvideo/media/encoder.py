@@ -1,7 +1,7 @@
 """Configure a video encoder so that nothing of the source is lost silently."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +16,12 @@ from gfpvideo.errors import OptionError
 from gfpvideo.media.hdr import hdr_options
 from gfpvideo.options.restore import RestoreOptions
 
+AUTO = "auto"
+"""The encoder that is chosen by what the film needs."""
+_CANDIDATES = ("libx264", "libx265", "ffv1", "libvpx-vp9")
+"""Encoders to choose from, the preferred first."""
+_KEEP_TRANSPARENCY = {"ffv1"}
+"""Those of them whose transparency players and FFmpeg read without being told."""
 _DEFAULT_CRF = "16"
 """Constant quality at which x264 is visually lossless on faces."""
 JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
@@ -46,9 +52,13 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
     Raises:
         OptionError: if the codec or one of its options does not exist, or it cannot hold the film's samples.
     """
-    codec = _codec(options.codec)
-    pix_fmt = _pixel_format(codec, first.format, (first.width, first.height))
-    warnings = []
+    size, warnings = (first.width, first.height), []
+    name = options.codec
+    if name == AUTO:
+        name, why = without_loss(first.format, size) or ("libx264", "")
+        warnings += [f"{why}: encoded with {name}"] if why else []
+    codec = find_encoder(name)
+    pix_fmt = _pixel_format(codec, first.format, size)
     if JPEG_RANGE.get(first.format.name, first.format.name) != JPEG_RANGE.get(pix_fmt, pix_fmt):
         warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
     if has_alpha(first.format) and not has_alpha(VideoFormat(pix_fmt, 64, 64)):
@@ -59,6 +69,32 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
         chosen[name] = ":".join(part for part in (value, chosen.get(name)) if part)
     warnings += lost
     return EncoderSettings(codec.name, pix_fmt, chosen, tuple(warnings))
+
+
+def without_loss(
+    source: VideoFormat, size: tuple[int, int], allowed: Callable[[str], bool] = lambda _: True
+) -> tuple[str, str] | None:
+    """The encoder to choose for pictures of a format and size, and why not libx264, if that is not it.
+
+    Transparency is given up where no encoder that is ``allowed`` holds it, but neither bits nor chroma.
+    """
+    names = [name for name in _CANDIDATES if has_encoder(name) and allowed(name)]
+    holding = [name for name in names if _holding(Codec(name, "w"), source, size) is not None]
+    if has_alpha(source):
+        holding.sort(key=lambda name: name not in _KEEP_TRANSPARENCY)
+    if not holding:
+        return None
+    if holding[0] == _CANDIDATES[0]:
+        return holding[0], ""
+    if _holding(Codec(_CANDIDATES[0], "w"), source, size) is None:
+        return holding[0], f"{_CANDIDATES[0]} cannot hold {source.name} without loss"
+    transparent = has_alpha(source) and holding[0] in _KEEP_TRANSPARENCY
+    return holding[0], f"{_CANDIDATES[0]} holds no transparency ({source.name})" if transparent else ""
+
+
+def has_option(codec: str, name: str) -> bool:
+    """Whether an encoder knows an option."""
+    return name in _option_names(Codec(codec, "w"))
 
 
 def repeatable(codec: str, chosen: dict[str, str]) -> dict[str, str]:
@@ -89,7 +125,12 @@ def has_encoder(name: str) -> bool:
         return False
 
 
-def _codec(name: str) -> Codec:
+def find_encoder(name: str) -> Codec:
+    """The video encoder of that name.
+
+    Raises:
+        OptionError: if this build of PyAV has none.
+    """
     try:
         codec = Codec(name, "w")
     except (ValueError, av.error.FFmpegError):
@@ -100,8 +141,7 @@ def _codec(name: str) -> Codec:
 
 
 def _codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
-    supported = av.CodecContext.create(codec, "w").supported_options
-    names = {option.name for group in (supported.private, supported.generic) for option in group}
+    names = _option_names(codec)
     chosen = dict(options.encoder_options)
     if options.preset is not None:
         chosen["preset"] = options.preset
@@ -115,21 +155,29 @@ def _codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
     return chosen
 
 
+def _option_names(codec: Codec) -> set[str]:
+    supported = av.CodecContext.create(codec, "w").supported_options
+    return {option.name for group in (supported.private, supported.generic) for option in group}
+
+
 def _pixel_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> str:
     """The encoder's format closest to the source's that holds all of its bits and chroma, in a picture of ``size``."""
     every = [video_format.name for video_format in codec.video_formats or []]
-    offered = [name for name in every if _fits(codec.name, name, size)]
-    if every and not offered:
+    if every and not any(_fits(codec.name, name, size) for name in every):
         raise OptionError(f"the encoder {codec.name} cannot hold {size[0]}x{size[1]} pixels; give --codec ffv1")
-    if not offered or source.name in offered:
-        return source.name
-    plain = JPEG_RANGE.get(source.name, source.name)
-    if plain in offered:
-        return plain
-    holding = closest_format(offered, plain)
+    holding = _holding(codec, source, size)
     if holding is None:
         raise OptionError(f"the encoder {codec.name} cannot hold {source.name} without loss; give --codec ffv1")
     return holding
+
+
+def _holding(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> str | None:
+    every = [video_format.name for video_format in codec.video_formats or []]
+    offered = [name for name in every if _fits(codec.name, name, size)]
+    if not every or source.name in offered:
+        return source.name
+    plain = JPEG_RANGE.get(source.name, source.name)
+    return plain if plain in offered else closest_format(offered, plain)
 
 
 def closest_format(offered: Sequence[str], wanted: str) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import ffmpeg
 
 from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError
-from gfpvideo.media.assemble import FORMATS
 from gfpvideo.media.atomic import atomic_target
+from gfpvideo.media.target import FORMATS
 
 _LAST_WORDS = 300
 """Characters of ffmpeg's complaint that are shown."""

@@ -21,7 +21,7 @@ from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate, threads_of
 from gfpvideo.media.enlarge import Enlarge, enlarged
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
-from gfpvideo.media.filters import filtered
+from gfpvideo.media.filters import after_filters, filtered
 from gfpvideo.media.patched import Patched
 from gfpvideo.media.places import PLACE_BASE, Places, Segment, writing
 from gfpvideo.media.source import VideoSource
@@ -133,12 +133,10 @@ def finished(
         OptionError: if a filter does not work, or does not keep every frame.
     """
     waiting: deque[RestoredFrame] = deque()
-    filters = options.filters_after
+    filters = options.filters_after if enlarge is not None else after_filters(options)
     pictures = _made(frames, waiting, options.compare)
     if enlarge is not None:
         pictures = (enlarged(picture, enlarge) for picture in pictures)
-    elif options.upscale > 1:
-        filters = (*filters, f"scale=iw*{options.upscale}:ih*{options.upscale}:flags=lanczos")
     if filters:
         pictures = filtered(pictures, filters, source.stream, source.time_base)
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""Photographs: read and write them with everything that they carry (EXIF, colour profile, resolution).
+"""Photographs: read and write them with what they carry (:mod:`gfpvideo.media.carried`).
 
 Pictures of 8 bits a sample go through Pillow, deeper ones through OpenCV, which keeps all of their bits.
 """
@@ -14,23 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
-from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
+from gfpvideo.errors import InputError, OptionError, OutputError, UnsupportedMediaError
 from gfpvideo.frames import Frame, RestoredFrame, Samples
 from gfpvideo.media.atomic import atomic_target
+from gfpvideo.media.carried import Carried
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn
 from gfpvideo.media.pixel_format import read_only
 from gfpvideo.pixels.patches import lay_over
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 """Suffixes of files that are taken for photographs."""
+_DEEP_SUFFIXES = {".png", ".tif", ".tiff"}
+"""Those of formats that are written with 16 bits a sample."""
 _DIRECT_MODES = {"L", "LA", "RGB", "RGBA"}
 """Pillow modes whose samples are used as they are."""
-_CONVERTED_MODES = {"P": "RGBA", "1": "L", "PA": "RGBA"}
+_CONVERTED_MODES = {"P": "RGB", "1": "L", "PA": "RGBA"}
 """Pillow modes that hold less than 8 bits of colour, and what they become without loss."""
-_LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), *range(282, 285), 296, 317, 338, 339}
-"""TIFF tags that describe how samples are stored; the rest says something about the picture."""
-_JPEG_QUALITY = 95
-"""For targets whose source was no JPEG with tables of its own to keep."""
+_CLEAR_MODES = {"P": "RGBA", "1": "LA", "L": "LA", "RGB": "RGBA"}
+"""What they become, and some others, where one of their colours is said to be transparent."""
+_SEVERAL = "MPO"
+"""Format of telephones and cameras: a JPEG, and behind it others (a second view, depth, a gain map)."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,38 @@ class Picture:
     """(H, W) or (H, W, C) samples in storage orientation, RGB order, alpha last."""
     mode: str
     """Pillow's name for the samples, or empty for deep ones."""
-    extras: dict[str, Any]
-    """Keyword arguments for saving: metadata and, for JPEG, the source's own tables."""
+    carried: Carried
+    """What else the file holds, and how it is to be written."""
     warnings: tuple[str, ...] = ()
     """What cannot be kept."""
 
 
-def read_picture(path: Path) -> Picture:
-    """Open a photograph as a film of one frame.
+def check_picture_target(target: Path, source: Path | None = None) -> None:
+    """Refuse a target that no photograph, or not the one of ``source``, can be written to, before any work.
+
+    Raises:
+        OptionError: if its suffix is none of a format that is written, or that format would lose a part of the picture.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        raise OptionError(
+            f"{target}: unknown kind of picture {suffix!r}; use one of {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
+    if source is None:
+        return
+    try:
+        with Image.open(source) as image:
+            deep, clear = _is_deep(image), image.has_transparency_data
+    except (Image.DecompressionBombError, OSError, SyntaxError):
+        return  # the source is refused in the words for it when it is read
+    if deep and suffix not in _DEEP_SUFFIXES:
+        raise OptionError(f"{target}: {suffix} holds 8 bits a sample, {source} has more; give a .png or a .tiff")
+    if clear and suffix in {".jpg", ".jpeg"}:
+        raise OptionError(f"{target}: JPEG holds no transparency, which {source} has; give a .png, .webp or .tiff")
+
+
+def read_picture(path: Path, target: Path | None = None) -> Picture:
+    """Open a photograph as a film of one frame; warnings are about what ``target``, if it is known, cannot keep.
 
     Raises:
         InputError: if it cannot be read.
@@ -58,7 +85,8 @@ def read_picture(path: Path) -> Picture:
     try:
         with Image.open(path) as image:
             image.load()
-            return _from_deep(path, image) if _is_deep(image) else _from_pillow(path, image)
+            read = _from_deep if _is_deep(image) else _from_pillow
+            return read(path, image, target or path)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         if isinstance(error, InputError):
             raise
@@ -76,57 +104,31 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
     lay_over(restored, [view[..., index] for index in range(len(restored.frame.components))])
     with atomic_target(target, overwrite=overwrite) as scratch:
         if picture.mode:
-            Image.fromarray(pixels, picture.mode).save(scratch, **_saving(picture, target))
+            Image.fromarray(pixels, picture.mode).save(scratch, **picture.carried.saving(target))
         else:
             _write_deep(pixels, scratch)
 
 
-def _from_pillow(path: Path, image: Image.Image) -> Picture:
-    if getattr(image, "n_frames", 1) > 1:
-        raise UnsupportedMediaError(f"{path}: holds {getattr(image, 'n_frames', 1)} pictures; split it first")
-    extras = _extras(image)
-    mode = image.mode
-    if mode in _CONVERTED_MODES:
-        mode = _CONVERTED_MODES[mode]
-        image = image.convert(mode)
+def _from_pillow(path: Path, image: Image.Image, target: Path) -> Picture:
+    count = getattr(image, "n_frames", 1)
+    if count > 1 and image.format != _SEVERAL:
+        raise UnsupportedMediaError(f"{path}: holds {count} pictures; split it first")
+    carried = Carried.of(path, image)
+    lost = carried.lost_in(target)
+    warnings = [f"{path}: {' and '.join(lost)} cannot be kept in a {target.suffix.lower()}"] if lost else []
+    if count > 1:
+        warnings.append(f"{path}: holds {count} pictures: the first is restored, the rest is left out")
+    modes = _CONVERTED_MODES | (_CLEAR_MODES if "transparency" in image.info else {})
+    mode = modes.get(image.mode, image.mode)
+    turn, image = _turn(image), image if mode == image.mode else image.convert(mode)
     if mode not in _DIRECT_MODES:
         raise UnsupportedMediaError(f"{path}: pictures in {mode} are not supported; convert it to RGB first")
     pixels = np.asarray(image)
-    return Picture(_frame(pixels, 8, _turn(image)), pixels, mode, extras)
+    return Picture(_frame(pixels, 8, turn), pixels, mode, carried, tuple(warnings))
 
 
 def _turn(image: Image.Image) -> Turn:
     return EXIF_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), EXIF_TURNS[1])
-
-
-def _extras(image: Image.Image) -> dict[str, Any]:
-    extras: dict[str, Any] = {
-        key: image.info[key] for key in ("icc_profile", "dpi", "exif", "xmp") if key in image.info
-    }
-    if "exif" not in extras and image.getexif():
-        extras["exif"] = image.getexif().tobytes()
-    if image.format == "JPEG":
-        from PIL import JpegImagePlugin
-
-        sampling = JpegImagePlugin.get_sampling(image)
-        extras["qtables"] = getattr(image, "quantization", None)
-        extras["subsampling"] = sampling if sampling >= 0 else "4:2:0"
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        extras["compression"] = image.info.get("compression")
-        extras.pop("exif", None)
-        extras["tiffinfo"] = image.tag_v2
-    return extras
-
-
-def _saving(picture: Picture, target: Path) -> dict[str, Any]:
-    """Arguments for saving in the target's format; the tables of a JPEG only fit a JPEG."""
-    suffix, extras = target.suffix.lower(), dict(picture.extras)
-    tables = {key: extras.pop(key) for key in ("qtables", "subsampling") if key in extras}
-    if suffix in {".jpg", ".jpeg"}:
-        return extras | (tables or {"quality": _JPEG_QUALITY, "subsampling": 0})
-    if suffix == ".webp":
-        return extras | {"quality": _JPEG_QUALITY, "method": 4}
-    return extras
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -146,20 +148,16 @@ def _tiles(image: Image.Image) -> list[Any]:
         return list(fresh.tile)
 
 
-def _from_deep(path: Path, image: Image.Image) -> Picture:
+def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
     """OpenCV writes samples alone: the picture is turned upright, for the tag that says so goes with the rest."""
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
         raise UnsupportedMediaError(f"{path}: only whole samples of 8 or 16 bits are supported")
     pixels = _swap_red_blue(np.asarray(found, np.uint16))
     pixels = Orientation(pixels.shape[1], pixels.shape[0], turn=_turn(image)).upright(pixels)
-    carried = {
-        "EXIF data": set(image.getexif()) - _LAYOUT_TAGS,
-        "colour profile": image.info.get("icc_profile"),
-    }
-    lost = [name for name, there in carried.items() if there]
+    lost = Carried.of(path, image).lost_in(path, deep=True)
     warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
-    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), pixels, "", {}, warnings)
+    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), pixels, "", Carried(), warnings)
 
 
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:

@@ -204,7 +204,9 @@ class RestoreOptions(BaseModel):
         identity=False,
         shown="the source's, or mkv",
     )
-    codec: str = option("libx264", "write", "Video encoder, any that PyAV has.", films=True)
+    codec: str = option(
+        "auto", "write", "Video encoder, any that PyAV has; auto is libx264, or what loses nothing.", films=True
+    )
     crf: float | None = option(
         None, "write", "Constant quality.", films=True, shown="16 where the encoder has it", ge=0, le=63
     )

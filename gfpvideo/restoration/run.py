@@ -4,15 +4,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
 from typing import Literal
 
 from gfpvideo.errors import InputError, OptionError
 from gfpvideo.frames import Report
-from gfpvideo.media.assemble import default_target
 from gfpvideo.media.atomic import check_target
-from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.media.still import PICTURE_SUFFIXES, check_picture_target
+from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
@@ -126,7 +127,8 @@ class Job:
         if self._wanted is not None:
             return self._wanted
         if self.kind == "film":
-            return default_target(self.source, self.options.codec, self.options.container)
+            options = self._options()
+            return default_target(self.source, options.codec, options.container)
         return self.source.with_name(f"{self.source.stem}.restored{self.source.suffix}")
 
     def stop(self) -> None:
@@ -144,12 +146,10 @@ class Job:
             if self.kind == "picture":
                 check_target(self.target, overwrite=self.options.overwrite)
             return Plan(self.kind, self.source, self.target)
-        with open_film(self.source, self.options) as film:
-            assembly = planned(film, self.target, self.options)
-            size = (film.stream.width, film.stream.height)
-            return Plan(
-                "film", self.source, self.target, film.expected_frames, size, assembly.copied, assembly.warnings
-            )
+        with open_film(self.source, self._options()) as film:
+            assembly = planned(film, self.target, self._options())
+            size, warnings = (film.stream.width, film.stream.height), [*self._settled[1], *assembly.warnings]
+            return Plan("film", self.source, self.target, film.expected_frames, size, assembly.copied, warnings)
 
     def inspect(self, size: int = 256, on_frame: Callable[[int], None] | None = None) -> Survey:
         """Who is in a film: every track, with a few of its faces as crops with sides of ``size`` pixels.
@@ -189,6 +189,8 @@ class Job:
         _log.info("%s -> %s, %s", self.source, self.target, self.options.model_dump(exclude_defaults=True))
         ends = {"film": restore_film, "picture": restore_picture, "folder": restore_folder}
         yield from ends[self.kind](self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
+        if self.kind == "film":
+            report.warnings = [*self._settled[1], *report.warnings]
         report.seconds = time.monotonic() - started
         for warning in report.warnings:
             _log.warning("%s", warning)
@@ -197,8 +199,13 @@ class Job:
         _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
         yield Done(report)
 
+    @cached_property
+    def _settled(self) -> tuple[RestoreOptions, list[str]]:
+        """The options of a film with an encoder that its picture and its target ask for, and remarks about that."""
+        return settle(self.source, self._wanted, self.options)
+
     def _options(self) -> RestoreOptions:
-        return self.options if self.kind == "film" else for_stills(self.options)
+        return self._settled[0] if self.kind == "film" else for_stills(self.options)
 
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
@@ -207,5 +214,7 @@ class Job:
                 raise OptionError(f"{self.source}: option {flag_name(name)} is for films, not for pictures")
         if not self.source.exists():
             raise InputError(f"{self.source}: no such file")
+        if self.kind == "picture":
+            check_picture_target(self.target, self.source)
         if self.target.exists() and self.target.samefile(self.source):
             raise OptionError(f"{self.target}: target and source are the same file; give another name with -o")

@@ -30,7 +30,7 @@ def restore_picture(
 ) -> Iterator[Event]:
     """Restore one photograph; arguments and errors as :func:`gfpvideo.restoration.film.restore_film`."""
     check_target(target, overwrite=options.overwrite)
-    picture = read_picture(source)
+    picture = read_picture(source, target)
     yield Loading()
     parts = load()
     report.use(parts.generator.model.name, parts.generator.engine.name)

@@ -15,7 +15,7 @@ import pytest
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import GfpvideoError
-from gfpvideo.media.assemble import default_target
+from gfpvideo.media.target import default_target
 from helpers import FilmFacts, facts, write_film
 from quick import QUICK, QUICK_ARGUMENTS
 from truths import LONG, Truth, others, read_truths, times

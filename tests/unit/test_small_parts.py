@@ -1,6 +1,9 @@
 """Timestamps, orientation, transfer curves, targets, options."""
 
 import errno
+import os
+import stat
+from contextlib import nullcontext
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -133,6 +136,40 @@ def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
         scratch.write_bytes(b"ours")
         target.write_bytes(b"theirs")
     assert target.read_bytes() == b"theirs"
+
+
+def test_a_target_is_on_the_disk_before_anything_else_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First what the file holds, then its name, then the folder that bears it: power may fail in between."""
+    target, done = tmp_path / "film.mp4", []
+    sync, replace = os.fsync, Path.replace
+
+    def watched_sync(descriptor: int) -> None:
+        done.append(("sync", "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"))
+        sync(descriptor)
+
+    def watched_replace(old: Path, new: Path) -> Path:
+        done.append(("rename", new.name))
+        return replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    with atomic_target(target, overwrite=False) as scratch:
+        scratch.write_bytes(b"whole")
+    assert done == [("sync", "file"), ("rename", "film.mp4"), ("sync", "folder")]
+    assert target.read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_folders_that_cannot_be_synced_are_none_that_fail(
+    number: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OutputError) if fails else nullcontext(), atomic_target(tmp_path / "a", overwrite=False) as file:
+        file.write_bytes(b"whole")
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
