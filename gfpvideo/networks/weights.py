@@ -22,7 +22,7 @@ class WeightsEntry:
 
     name: str
     use: str
-    """``generator``, ``detector``, ``parser``, ``identity``, ``background`` or ``training``."""
+    """``generator``, ``detector``, ``landmarks``, ``parser``, ``identity``, ``background`` or ``training``."""
     licence: str
     sha256: str
     family: str = ""

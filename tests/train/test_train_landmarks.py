@@ -27,10 +27,12 @@ from gfpvideo.networks.landmarks import (
     anchor_deviations,
     anchors,
     cut_face,
+    installed_landmarks,
     load_landmarks,
     rough_face,
     rough_of_anchors,
 )
+from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.geometry import invert, move
 from gfpvideo.train.landmarks import export_landmarks, false_presence, laplace, losses, train_landmarks
 from gfpvideo.train.landmarks_damage import age, cover, relight
@@ -142,6 +144,14 @@ def test_the_file_is_small_and_comes_back(tmp_path: Path) -> None:
     back = load_landmarks(tmp_path / "a.safetensors").state_dict()
     for name, value in network.state_dict().items():
         torch.testing.assert_close(back[name], value, rtol=1e-3, atol=1e-4, check_dtype=True)
+
+
+def test_the_network_that_ships_is_there() -> None:
+    network = installed_landmarks()
+    assert installed("landmarks").stat().st_size < 3e6
+    canonical = network.canonical.numpy()
+    assert np.allclose(canonical, canonical[MIRROR] * [-1, 1, 1], atol=1e-3)
+    assert np.square(canonical).sum() == pytest.approx(1, abs=0.01)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
