@@ -264,6 +264,8 @@ class RestoredFrame:
     """Faces that were followed into this frame and left as they are."""
     detections: tuple[Detection, ...] = ()
     """What the detector found in it."""
+    faces: tuple[Face, ...] = ()
+    """The faces that were followed into it and chosen, restored or not."""
 
     @property
     def touched(self) -> tuple[tuple[int, Rect], ...]:

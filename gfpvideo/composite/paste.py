@@ -41,7 +41,8 @@ def pasted(generated: GeneratedFrame, strength: float, color: Color) -> Restored
     for crop, share in zip(crops, shares, strict=True):
         patches.append(_patch(generated.frame, crop, color, np.float32(strength * crop.crop.share), share, patches))
     spared = generated.spared + len(generated.crops) - len(crops)
-    return RestoredFrame(generated.frame, tuple(patches), spared, generated.tracked.detections)
+    tracked = generated.tracked
+    return RestoredFrame(tracked.frame, tuple(patches), spared, tracked.detections, tracked.faces)
 
 
 def _patch(

@@ -30,7 +30,7 @@ def grey() -> Image.Image:
 def through(source: Path, target: Path) -> Picture:
     """Read and write without a face in it."""
     picture = read_picture(source, target)
-    write_picture(picture, RestoredFrame(picture.frame, picture.frame.components, ()), target, overwrite=True)
+    write_picture(picture, RestoredFrame(picture.frame, ()), target, overwrite=True)
     return picture
 
 
