@@ -411,7 +411,7 @@ def _restore_film(
         assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
         assembly.plan()
         if options.disk_check:
-            check_space(target, film)
+            check_space(target, film, options)
         restorer = Restorer.load(options)
         if options.reference is not None:
             with open_film(source, options) as again:
