@@ -79,14 +79,14 @@ def without_loss(
     Transparency is given up where no encoder that is ``allowed`` holds it, but neither bits nor chroma.
     """
     names = [name for name in _CANDIDATES if has_encoder(name) and allowed(name)]
-    holding = [name for name in names if _holding(Codec(name, "w"), source, size) is not None]
+    holding = [name for name in names if holding_format(Codec(name, "w"), source, size) is not None]
     if has_alpha(source):
         holding.sort(key=lambda name: name not in _KEEP_TRANSPARENCY)
     if not holding:
         return None
     if holding[0] == _CANDIDATES[0]:
         return holding[0], ""
-    if _holding(Codec(_CANDIDATES[0], "w"), source, size) is None:
+    if holding_format(Codec(_CANDIDATES[0], "w"), source, size) is None:
         return holding[0], f"{_CANDIDATES[0]} cannot hold {source.name} without loss"
     transparent = has_alpha(source) and holding[0] in _KEEP_TRANSPARENCY
     return holding[0], f"{_CANDIDATES[0]} holds no transparency ({source.name})" if transparent else ""
@@ -165,13 +165,14 @@ def _pixel_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> s
     every = [video_format.name for video_format in codec.video_formats or []]
     if every and not any(_fits(codec.name, name, size) for name in every):
         raise OptionError(f"the encoder {codec.name} cannot hold {size[0]}x{size[1]} pixels; give --codec ffv1")
-    holding = _holding(codec, source, size)
+    holding = holding_format(codec, source, size)
     if holding is None:
         raise OptionError(f"the encoder {codec.name} cannot hold {source.name} without loss; give --codec ffv1")
     return holding
 
 
-def _holding(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> str | None:
+def holding_format(codec: Codec, source: VideoFormat, size: tuple[int, int]) -> str | None:
+    """The encoder's format that :func:`encoder_settings` chooses, ``None`` if it has none without loss."""
     every = [video_format.name for video_format in codec.video_formats or []]
     offered = [name for name in every if _fits(codec.name, name, size)]
     if not every or source.name in offered:

@@ -48,6 +48,8 @@ class TimestampRepair:
             yield self._release(waiting)
 
     def _release(self, waiting: deque[tuple[Item, int | None]]) -> tuple[Item, int]:
+        # The frame that leaves gets the smallest timestamp of the whole window, not its own: that is what sorts them. A
+        # timestamp that can no longer be used (another frame's making up has passed it) is thrown away for the next.
         missing = sum(1 for _ in takewhile(lambda item: item[1] is None, waiting))
         frame, pts = waiting.popleft()
         chosen = None
@@ -55,6 +57,7 @@ class TimestampRepair:
             smallest = heapq.heappop(self._usable)
             chosen = smallest if self._later(smallest) else None
         if chosen is None:
+            # Timestamps of frames further back stay in the heap: this one had none, so it takes none from them.
             chosen = self._made_up(missing)
         self.repaired += chosen != pts
         self._last = chosen
@@ -64,6 +67,7 @@ class TimestampRepair:
         """A timestamp for the first of ``missing`` frames without any."""
         if self._last is not None:
             return self._last + self._step
+        # Before the first that is known: count back from it, so that all of the missing ones fit in front.
         return self._usable[0] - missing * self._step if self._usable else 0
 
     def _later(self, pts: int) -> bool:

@@ -33,7 +33,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
     assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
     assembly.plan()
     if options.disk_check:
-        check_space(target, film)
+        check_space(target, film, options)
     return assembly
 
 
