@@ -93,9 +93,8 @@ class Assembly:
                 raise write_error(self.target, OSError(error.errno, error.strerror)) from error
 
     def _write(self, scratch: Path, segments: Sequence[Segment]) -> None:
-        container = av.open(
-            f"file:{scratch}", "w", format=self._muxer, container_options=self._muxer_options(self._muxer)
-        )
+        options = self._muxer_options(self._muxer)
+        container = av.open(f"file:{scratch}", "w", format=self._muxer, container_options=options)
         with container, av.open(f"file:{segments[0].path}") as first:
             template = first.streams.video[0]
             _check_segments(template, segments)

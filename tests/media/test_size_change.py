@@ -1,5 +1,6 @@
 """Films whose picture changes its size on the way are refused, filters or not, with the frame and both sizes."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError, UnsupportedMediaError
+from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.span import Span
 
@@ -89,3 +91,16 @@ def test_filters_that_leave_nothing_are_named(tmp_path: Path) -> None:
         pytest.raises(OptionError, match=r"filters .* leave no frame"),
     ):
         list(islice(source.frames(), 1))
+
+
+def test_what_pictures_raise_is_no_error_of_writing(tmp_path: Path) -> None:
+    """FFmpeg's errors are OSErrors: those of a decoder or filter must not tell of a folder that cannot be written."""
+
+    def broken() -> Iterator[Any]:
+        raise av.error.PermissionError(1, "Operation not permitted")
+        yield
+
+    film = tmp_path / "film.h264"
+    film.write_bytes(part(film, (64, 48), 0))
+    with VideoSource(film) as source, pytest.raises(av.error.PermissionError):
+        list(SegmentEncoder(source, RestoreOptions(codec="ffv1")).encode(tmp_path / "segment.mkv", broken()))
