@@ -16,7 +16,7 @@ from gfpvideo.generator.engines.torch import TorchEngine, compiled
 from gfpvideo.restoration.run import load_networks
 from gfpvideo.stages.threads import side_by_side
 from helpers import assert_same, facts
-from quick import QUICK
+from quick import QUICK, random_model
 
 
 def test_two_devices_give_what_one_gives() -> None:
@@ -101,10 +101,11 @@ def test_a_compiled_network_sees_batches_of_one_size(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
-def test_inductor_gives_what_torch_gives(rng: np.random.Generator) -> None:
-    crops = rng.uniform(-1, 1, (3, 3, 256, 256)).astype(np.float32)
-    values = QUICK | {"engine": "torch", "precision": "fp32", "batch": 2}
+def test_inductor_gives_what_torch_gives(rng: np.random.Generator, tmp_path: Path) -> None:
+    model = random_model(tmp_path / "tiny.safetensors", 32)
+    values = {"model": str(model), "engine": "torch", "precision": "fp32", "batch": 2}
     _, plain = load_networks(RestoreOptions.parse(values))
+    crops = rng.uniform(-1, 1, (3, 3, plain.size, plain.size)).astype(np.float32)
     _, faster = load_networks(RestoreOptions.parse(values | {"compiler": "inductor"}))
     assert_same(faster(crops), plain(crops), "in another order")
 
