@@ -12,16 +12,17 @@ from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 _FOLDER = tempfile.TemporaryDirectory(prefix="gfpvideo-tests-")
 
 
-def _random_model(path: Path) -> Path:
+def random_model(path: Path, size: int) -> Path:
+    """Write a small generator of crops of ``size`` with random weights, the same each time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Gfpgan(GfpganConfig(size=128, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2))
+        network = Gfpgan(GfpganConfig(size=size, style_dim=16, channel_multiplier=1, narrow=1 / 32, mlp_depth=2))
     save_file(network.state_dict(), path)
     return path
 
 
 QUICK: dict[str, Any] = {
-    "model": str(_random_model(Path(_FOLDER.name) / "quick.safetensors")),
+    "model": str(random_model(Path(_FOLDER.name) / "quick.safetensors", 128)),
     "guard": False,
     "detect_size": 256,
 }
