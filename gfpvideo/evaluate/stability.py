@@ -54,7 +54,7 @@ def stability(
     with ExitStack() as films:
         judged, others = _opened(films, restored), [path for path in (source, reference) if path is not None]
         by_path = {path: _opened(films, path) for path in others}
-        run = films.enter_context(Run())
+        run = films.enter_context(Run(threads=False))  # the same detector looks at both films in turn
         everything = RestoreOptions(detect_every=1)
         for tracked in follow(_opened(films, source or restored), Finder(detector), everything, run):
             moment = _Moment(tracked, _same(judged, tracked, restored))
