@@ -210,7 +210,7 @@ def test_unknown_kinds_of_pictures_are_refused_before_networks_are_loaded(
     def load(_: object) -> None:
         raise AssertionError("networks are loaded")
 
-    monkeypatch.setattr("gfpvideo.restoration.run.Restorer.load", load)
+    monkeypatch.setattr("gfpvideo.restoration.run.load_parts", load)
     grey.save(tmp_path / "a.png")
     with pytest.raises(OptionError, match=r"unknown kind of picture '.*'; use one of \.jpeg, \.jpg") as refused:
         gfpvideo.restore(tmp_path / "a.png", tmp_path / name)

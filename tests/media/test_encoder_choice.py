@@ -113,7 +113,7 @@ def test_what_cannot_be_is_refused_before_networks_are_loaded(
     def load(_: object) -> None:
         raise AssertionError("networks are loaded")
 
-    monkeypatch.setattr("gfpvideo.restoration.run.Restorer.load", load)
+    monkeypatch.setattr("gfpvideo.restoration.run.load_parts", load)
     with pytest.raises(OptionError, match=words):
         gfpvideo.restore(film(tmp_path / "film.mkv", pix_fmt), tmp_path / name, options)
     assert [path.name for path in tmp_path.iterdir()] == ["film.mkv"]

@@ -53,7 +53,7 @@ def test_a_film_without_loss_that_will_not_fit_is_refused_before_the_start(
     def load(_: object) -> None:
         raise RuntimeError("the disk was found large enough")
 
-    monkeypatch.setattr("gfpvideo.restoration.run.Restorer.load", load)
+    monkeypatch.setattr("gfpvideo.restoration.run.load_parts", load)
     for values in ({"codec": "ffv1"}, {"upscale": 4}, {"codec": "libx264", "crf": 0}):
         with pytest.raises(OutputError, match=r"are needed and .* are free"):
             gfpvideo.restore(film, tmp_path / "out.mkv", RestoreOptions.parse(values))
