@@ -172,7 +172,7 @@ def test_the_report_is_json(film: Path, tmp_path: Path) -> None:
 def test_the_doctor_tells_what_is_here() -> None:
     result = RUNNER.invoke(app, ["doctor"])
     assert result.exit_code == 0
-    for words in ("gfpvideo:", "  av 18", "openvino CPU", "libx264: yes", "installed: compact", "GB free"):
+    for words in ("gfpvideo:", "  av 18", "openvino CPU", "libx264: yes", "installed: centerface, compact", "GB free"):
         assert words in result.stdout
 
 
@@ -182,7 +182,7 @@ def test_a_log_tells_what_was_done(film: Path, tmp_path: Path) -> None:
     arguments = ["restore", str(film), "-o", str(target), *SHORT, "--log-level", "info", "--log-file", str(log)]
     assert RUNNER.invoke(app, arguments).exit_code == 0
     text = log.read_text()
-    assert "INFO gfpvideo.restoration.jobs.segments: segment 1 is finished: 18 frames" in text
+    assert "INFO gfpvideo.restoration.jobs.segments: segment 0 is finished: 18 frames" in text
     assert "18 frames, 18 faces in" in text
     refused = RUNNER.invoke(app, ["restore", str(film), "--log-level", "loud"])
     assert (refused.exit_code, "must be debug, info" in refused.stderr) == (2, True)
