@@ -40,8 +40,12 @@ def frame_of(components: Sequence[NDArray[np.integer]], samples: Samples, index:
         components=read_only(tuple(components)),
         samples=samples,
         to_display=IDENTITY,
-        shrink=lambda columns, rows: np.zeros((rows, columns, 3), np.uint8),
+        shrink=_black,
     )
+
+
+def _black(columns: int, rows: int) -> NDArray[np.uint8]:
+    return np.zeros((rows, columns, 3), np.uint8)
 
 
 def crop_of(

@@ -89,6 +89,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "log.txt"
 
 
+@pytest.mark.logs_errors
 def test_a_crash_is_one_line_exit_70_and_a_traceback_in_the_log(crashing: Path, film: Path, tmp_path: Path) -> None:
     arguments = ["restore", str(film), "-o", str(tmp_path / "out.mkv"), "-q", "--log-file", str(crashing)]
     result = runner.invoke(app, arguments)
@@ -102,6 +103,7 @@ def test_a_crash_is_one_line_exit_70_and_a_traceback_in_the_log(crashing: Path, 
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.logs_errors
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder's variable is Linux's")
 def test_without_a_log_file_a_crash_gets_a_file_of_its_own(crashing: Path, film: Path, tmp_path: Path) -> None:
     for _ in range(2):
@@ -146,7 +148,7 @@ def test_weights_commands(tmp_path: Path) -> None:
     listed = runner.invoke(app, ["weights", "list"]).stdout
     assert re.search(r"compact\s+generator\s+15 MB\s+embedded\s+CC-BY-NC-SA-4.0", listed)
     assert re.search(r"gfpgan-1\.4\s+generator\s+349 MB\s+-\s+Apache-2\.0", listed)
-    assert runner.invoke(app, ["weights", "verify"]).stdout == "compact: right\nlandmarks: right\n"
+    assert runner.invoke(app, ["weights", "verify"]).stdout == "centerface: right\ncompact: right\nlandmarks: right\n"
     assert runner.invoke(app, ["weights", "path", "--weights-dir", str(tmp_path)]).stdout.strip() == str(tmp_path)
     wrong = tmp_path / "gfpgan-1.4.pth"
     wrong.write_bytes(b"half a download")

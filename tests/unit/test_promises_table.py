@@ -34,7 +34,9 @@ def test_a_promise_is_held_by_tests_that_check_something(number: int) -> None:
         for function in functions:
             checks = [
                 part for part in ast.walk(function)
-                if isinstance(part, ast.Assert) or (isinstance(part, ast.Attribute) and part.attr == "raises")
+                if isinstance(part, ast.Assert)
+                or (isinstance(part, ast.Attribute) and part.attr == "raises")
+                or (isinstance(part, ast.Name) and part.id.startswith("check_"))
             ]  # fmt: skip
             assert checks, f"{path}::{function.name} checks nothing"
 
