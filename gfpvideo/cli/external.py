@@ -3,16 +3,26 @@
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gfpvideo.errors import OptionError
+from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
 from gfpvideo.frames import Report
 from gfpvideo.options.restore import RestoreOptions
 
 Run = Callable[[Path, Path | None, RestoreOptions], Report]
+_LOSSLESS: dict[str, Any] = {"codec": "ffv1", "crf": None, "preset": None, "encoder_options": {}}
+"""Options of the film that stands between."""
+_SHAPING = (
+    "hwaccel", "deinterlace", "telecine", "filters", "filters_after", "upscale", "compare", "audio_codec",
+    "audio_kbits", "max_side", "max_streams",
+)  # fmt: skip
+"""Options on which the target's streams and the kind of its pictures depend."""
+_QUICK: dict[str, Any] = {"model": "compact", "detect_size": 64, "min_face": 1e6, "disk_check": False}
+"""Options of a restoration that restores nothing: it is only tried what ffmpeg says to such a film."""
 
 ViaFfmpeg = Annotated[
     list[str] | None,
@@ -78,16 +88,66 @@ def _written(
     if "out" not in ways:
         return run(source, target, options)
     from gfpvideo.media.atomic import check_target
-    from gfpvideo.media.external import write_through
 
     assert target is not None
     check_target(target, overwrite=options.overwrite)
     lossless = target.with_name(f"{target.stem}.lossless.mkv")
-    values = {"codec": "ffv1", "crf": None, "preset": None, "encoder_options": {}}
-    report = run(source, lossless, options.model_copy(update=values))
-    try:
-        write_through(lossless, target, arguments, overwrite=options.overwrite)
-    finally:
-        lossless.unlink(missing_ok=True)
+    if lossless.exists():
+        raise OutputError(f"{lossless}: is there already; encode it if it is what you want, else rename or remove it")
+    _try_out(source, target, options, arguments)
+    report = run(source, lossless, options.model_copy(update={**_LOSSLESS, "overwrite": False}))
+    _encode(lossless, target, arguments, options.overwrite)
     report.target = str(target)
     return report
+
+
+def _try_out(source: Path, target: Path, options: RestoreOptions, arguments: Sequence[str]) -> None:
+    """Have ffmpeg write the film's first second: what it refuses then, it would refuse after hours of work.
+
+    Raises:
+        OutputError: with ffmpeg's own words.
+    """
+    from gfpvideo.media.external import write_through
+    from gfpvideo.restoration.run import restore
+
+    with tempfile.TemporaryDirectory(prefix=".gfpvideo-", dir=target.parent) as scratch:
+        sample, result = Path(scratch) / "sample.mkv", Path(scratch) / target.name
+        try:
+            restore(source, sample, _shaped_alike(options))
+        except GfpvideoError:
+            return  # the restoration meets the same, or there is no frame in that second: let it speak for itself
+        try:
+            write_through(sample, result, arguments, overwrite=False)
+        except OutputError as error:
+            words = str(error).removeprefix(f"{result}: ")
+            raise OutputError(
+                f"{target}: {words}; nothing was restored: give other --ffmpeg-args, or another target with -o"
+            ) from None
+
+
+def _shaped_alike(options: RestoreOptions) -> RestoreOptions:
+    """Options for a second of film with the same streams and the same kind of pictures, as quick as can be."""
+    shaping = {name: getattr(options, name) for name in _SHAPING}
+    start = options.start or Fraction(0)
+    end = start + 1 if options.end is None else min(options.end, start + 1)
+    return RestoreOptions(**{**shaping, **_QUICK, **_LOSSLESS, "start": options.start, "end": end})
+
+
+def _encode(lossless: Path, target: Path, arguments: Sequence[str], overwrite: bool) -> None:
+    """Encode the finished film, which is removed only when that has worked.
+
+    Raises:
+        OutputError: with ffmpeg's own words, and what to do with the film.
+        StoppedError: if the user interrupts.
+    """
+    from gfpvideo.media.external import write_command, write_through
+
+    kept = f"the restored film is kept, without loss, as {lossless}; encode it with other arguments, as: "
+    kept += write_command(lossless, target, arguments)
+    try:
+        write_through(lossless, target, arguments, overwrite=overwrite)
+    except OutputError as error:
+        raise OutputError(f"{error}; {kept}") from None
+    except KeyboardInterrupt:
+        raise StoppedError(f"interrupted; {kept}") from None
+    lossless.unlink()

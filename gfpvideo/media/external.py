@@ -1,5 +1,7 @@
 """Read and write films through an ffmpeg program: for formats and hardware encoders that PyAV's build lacks."""
 
+import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -35,6 +37,8 @@ def ffmpeg_program() -> str:
 def read_through(source: Path, lossless: Path, arguments: Sequence[str]) -> None:
     """Have ffmpeg decode a film's pictures and write them without loss, everything else copied.
 
+    The same film gives the same bytes each time, with the same date: work on it can be gone on with.
+
     Args:
         source: any film that the program reads.
         lossless: the Matroska file to write.
@@ -43,12 +47,13 @@ def read_through(source: Path, lossless: Path, arguments: Sequence[str]) -> None
     Raises:
         InputError: with ffmpeg's own words, if it fails.
     """
-    stream = ffmpeg.input(f"file:{source}").output(
-        f"file:{lossless}", map="0", c="copy", fps_mode="passthrough", format="matroska", **{"c:v": "ffv1"}
-    )
+    options = {"map": "0", "c": "copy", "c:v": "ffv1", "fps_mode": "passthrough", "fflags": "+bitexact"}
+    stream = ffmpeg.input(f"file:{source}").output(f"file:{lossless}", format="matroska", **options)
     command: list[str] = list(ffmpeg.compile(stream, cmd=ffmpeg_program()))
     place = command.index("-i")
     _run([*command[:place], *arguments, *command[place:]], InputError, source)
+    facts = source.stat()
+    os.utime(lossless, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def write_through(lossless: Path, target: Path, arguments: Sequence[str], *, overwrite: bool) -> None:
@@ -61,15 +66,25 @@ def write_through(lossless: Path, target: Path, arguments: Sequence[str], *, ove
         overwrite: whether the target may exist.
 
     Raises:
-        OutputError: with ffmpeg's own words, if it fails; nothing is left behind then.
+        OutputError: with ffmpeg's own words, if it fails; no target is left behind then.
     """
     with atomic_target(target, overwrite=overwrite) as scratch:
-        muxer = {"format": FORMATS[target.suffix.lower()]} if target.suffix.lower() in FORMATS else {}
-        stream = ffmpeg.input(f"file:{lossless}").output(
-            f"file:{scratch}", map="0", c="copy", fps_mode="passthrough", **muxer, **{"c:v": "libx264"}
-        )
-        command = ffmpeg.compile(stream, cmd=ffmpeg_program())
-        _run([*command[:-1], *arguments, command[-1]], OutputError, target)
+        _run(_encoding(lossless, scratch, arguments), OutputError, target)
+
+
+def write_command(lossless: Path, target: Path, arguments: Sequence[str]) -> str:
+    """What does the same as :func:`write_through`, for a user to type."""
+    return shlex.join(_encoding(lossless, target, arguments))
+
+
+def _encoding(lossless: Path, target: Path, arguments: Sequence[str]) -> list[str]:
+    suffix = target.suffix.lower()
+    options = {"map": "0", "c": "copy", "c:v": "libx264", "fps_mode": "passthrough"}
+    if suffix in FORMATS:
+        options["format"] = FORMATS[suffix]
+    stream = ffmpeg.input(f"file:{lossless}").output(f"file:{target}", **options)
+    command = ffmpeg.compile(stream, cmd=ffmpeg_program())
+    return [*command[:-1], *arguments, command[-1]]
 
 
 def _run(command: Sequence[str], failure: type[GfpvideoError], path: Path) -> None:
