@@ -112,7 +112,7 @@ def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions
 
     faces = 0
     stop = Event()
-    with stopping(stop), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+    with stopping(stop, _piece(source)), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(progress: FrameDone) -> None:
             nonlocal faces
@@ -122,6 +122,13 @@ def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions
             bar.update(progress.done - bar.n)
 
         return restore(source, output, options, on_frame=show, stop=stop)
+
+
+def _piece(source: Path) -> str:
+    """What is finished when the user stops a restoration."""
+    from gfpvideo.media.still import PICTURE_SUFFIXES
+
+    return "picture" if source.is_dir() or source.suffix.lower() in PICTURE_SUFFIXES else "segment"
 
 
 def summary(report: Report) -> str:
