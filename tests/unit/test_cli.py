@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from gfpvideo import __version__
 from gfpvideo.cli import app
+from gfpvideo.errors import StoppedError
 from gfpvideo.options.restore import RestoreOptions
 from quick import QUICK_ARGUMENTS
 
@@ -121,6 +124,25 @@ def test_a_crash_that_cannot_be_written_down_is_a_line_all_the_same(crashing: Pa
     assert result.exit_code == 70
     assert result.stderr.count("\n") == 1
     assert "--log-file" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "piece"), [("film.mp4", "segment"), ("photo.PNG", "picture"), ("album", "picture")])
+def test_who_stops_is_told_what_is_finished(
+    name: str, piece: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is stopped between two pictures, which have no segments."""
+    source = tmp_path / name
+    source.mkdir() if name == "album" else source.touch()
+
+    def interrupted(*_: object, stop: threading.Event, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        raise StoppedError("interrupted")
+
+    monkeypatch.setattr("gfpvideo.restoration.run.restore", interrupted)
+    result = runner.invoke(app, ["restore", str(source), "-o", str(tmp_path / "out"), "-q"])
+    assert result.exit_code == 130
+    assert f"gfpvideo: finishing this {piece}; press Ctrl-C again" in result.stderr
 
 
 def test_a_reader_that_leaves_a_list_ends_it_quietly() -> None:
