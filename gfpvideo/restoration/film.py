@@ -19,7 +19,7 @@ from gfpvideo.restoration.jobs.segments import write_segments
 from gfpvideo.restoration.load import Parts
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import follow, restore_faces
-from gfpvideo.restoration.who import choose_like_reference
+from gfpvideo.restoration.who import choose_in_film
 from gfpvideo.stages.run import Run
 
 
@@ -60,7 +60,7 @@ def restore_film(
         parts = load()
         report.use(parts.generator.model.name, parts.generator.engine.name)
         fingerprint = Fingerprint.of(source, options, parts.generator)
-        chosen = yield from choose_like_reference(source, options, parts, stop)
+        chosen = yield from choose_in_film(source, options, parts, stop)
         with open_journal(target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from _with_segments(film, journal, parts, chosen, report, stop)
             yield Muxing()

@@ -10,7 +10,7 @@ from threading import Event as Flag
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.errors import InputError
+from gfpvideo.errors import InputError, StoppedError
 from gfpvideo.faces.choose import choose
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.options.restore import RestoreOptions
@@ -19,7 +19,7 @@ from gfpvideo.pixels.patches import window
 from gfpvideo.restoration.load import Parts
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import follow, reach, restore_faces
-from gfpvideo.restoration.who import choose_like_reference
+from gfpvideo.restoration.who import choose_in_film
 from gfpvideo.stages.run import Run
 from gfpvideo.stages.spread import Spread
 
@@ -77,15 +77,16 @@ def moments(
         stop: when set, nothing more is read.
 
     Raises:
-        StoppedError: if ``stop`` is set while the person of ``--reference`` is looked for.
+        StoppedError: if ``stop`` is set.
         InputError: if the film cannot be read, or shows no face that is to be restored.
     """
-    options = _chosen(source, options, parts, stop or Flag())
+    stop = stop or Flag()
+    options = _chosen(source, options, parts, stop)
     faces: dict[int, tuple[Face, ...]] = {}
     places: Spread[_Place] = Spread(most)
     with open_film(source, options) as film, Run() as run:
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
-        for place in _largest_of_shots(_noted(followed, faces, on_frame), options):
+        for place in _largest_of_shots(_noted(followed, faces, on_frame, stop), options):
             places.add(place)
     if not places.items:
         raise InputError(f"{source}: no face was found that is to be restored")
@@ -96,7 +97,7 @@ def moments(
 
 def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> RestoreOptions:
     """The options with the tracks chosen that the reference picture asks for."""
-    choosing = choose_like_reference(source, options, parts, stop)
+    choosing = choose_in_film(source, options, parts, stop)
     while True:
         try:
             next(choosing)
@@ -105,9 +106,14 @@ def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> 
 
 
 def _noted(
-    followed: Iterator[TrackedFrame], faces: dict[int, tuple[Face, ...]], on_frame: Callable[[int], None] | None
+    followed: Iterator[TrackedFrame],
+    faces: dict[int, tuple[Face, ...]],
+    on_frame: Callable[[int], None] | None,
+    stop: Flag,
 ) -> Iterator[TrackedFrame]:
     for count, tracked in enumerate(followed, 1):
+        if stop.is_set():
+            raise StoppedError("interrupted while looking for the moments to show")
         faces[tracked.frame.index] = tracked.faces
         if on_frame is not None:
             on_frame(count)

@@ -4,7 +4,7 @@ ArcFace turns aligned faces into vectors whose angle tells persons apart. Its we
 developed: what is tested is the way there, with random weights, not the threshold, which is a usual one for ArcFace.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError, StoppedError
-from gfpvideo.frames import CroppedFrame, Frame
+from gfpvideo.frames import Frame
 from gfpvideo.media.still import read_picture
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
@@ -38,9 +38,9 @@ Embedding = NDArray[np.float32]
 
 
 def choose_like_reference(
-    source: Path, options: RestoreOptions, parts: Finder, stop: Flag
+    frames: Iterator[Frame], expected: int | None, options: RestoreOptions, parts: Finder, stop: Flag
 ) -> Generator[Following, None, RestoreOptions]:
-    """The options with the tracks of a film chosen that look like the person of ``--reference``: a pass over the film.
+    """Follow everybody in ``frames``; returns the options with those tracks chosen that look like the reference.
 
     Raises:
         StoppedError: if ``stop`` is set meanwhile.
@@ -49,42 +49,38 @@ def choose_like_reference(
     """
     if options.reference is None:
         return options
-    with open_film(source, options) as film:
-        told: list[Following] = []
-
-        def note(done: int) -> None:
-            if stop.is_set():
-                raise StoppedError(f"{source}: interrupted while looking for the person; nothing was written")
-            told.append(Following(done, film.expected_frames))
-
-        chosen = like_reference(_counted(film.frames(), note), options, parts)
-    yield from told[-1:]
-    return chosen
-
-
-def like_reference(frames: Iterator[Frame], options: RestoreOptions, parts: Finder) -> RestoreOptions:
-    """The same for frames that are there; see :func:`choose_like_reference`."""
-    if options.reference is None:
-        return options
     weights = installed("arcface-resnet18", options.weights_dir)
     from gfpvideo.networks.arcface import load_arcface
 
     network = load_arcface(weights, device_of(options))
     wanted = embed(network, portrait(options.reference, parts, options)[None])
+    looks: dict[int, Spread[NDArray[np.float32]]] = {}
     everybody = options.model_copy(update={"only": (), "skip": (), "max_faces": None})
     with Run() as run:
         cropped = cut_out(follow(frames, parts, everybody, run), parts, everybody, run, SIDE)
-        found = similarities(cropped, network, wanted)
-    chosen = tuple(number for number, cosine in sorted(found.items()) if cosine >= options.likeness)
+        for done, frame in enumerate(cropped, 1):
+            if stop.is_set():
+                raise StoppedError(
+                    f"{options.reference}: interrupted while looking for the person; nothing was written"
+                )
+            for crop in frame.crops:
+                looks.setdefault(crop.face.track, Spread(_LOOKS)).add(crop.source)
+            yield Following(done, expected)
+    cosines = {track: float(embed(network, np.stack(seen.items)) @ wanted) for track, seen in sorted(looks.items())}
+    chosen = tuple(track for track, cosine in cosines.items() if cosine >= options.likeness)
     if not chosen:
-        raise InputError(_nobody(options, found))
+        raise InputError(_nobody(options, cosines))
     return options.model_copy(update={"only": chosen})
 
 
-def _counted(frames: Iterator[Frame], note: Callable[[int], None]) -> Iterator[Frame]:
-    for done, frame in enumerate(frames, 1):
-        note(done)
-        yield frame
+def choose_in_film(
+    source: Path, options: RestoreOptions, parts: Finder, stop: Flag
+) -> Generator[Following, None, RestoreOptions]:
+    """The same for a film, which is read once for it, if there is a reference; see :func:`choose_like_reference`."""
+    if options.reference is None:
+        return options
+    with open_film(source, options) as film:
+        return (yield from choose_like_reference(film.frames(), film.expected_frames, options, parts, stop))
 
 
 def _nobody(options: RestoreOptions, found: dict[int, float]) -> str:
@@ -119,12 +115,3 @@ def portrait(path: Path, parts: Finder, options: RestoreOptions) -> NDArray[np.f
     if not found.crops:
         raise InputError(f"{path}: no face was found; give a picture that shows the person's face")
     return max(found.crops, key=lambda crop: face_size(crop.face.landmarks)).source
-
-
-def similarities(frames: Iterator[CroppedFrame], network: "ArcFace", wanted: Embedding) -> dict[int, float]:
-    """Cosine between each track's face and the wanted one, by number of the track."""
-    looks: dict[int, Spread[NDArray[np.float32]]] = {}
-    for frame in frames:
-        for crop in frame.crops:
-            looks.setdefault(crop.face.track, Spread(_LOOKS)).add(crop.source)
-    return {track: float(embed(network, np.stack(seen.items)) @ wanted) for track, seen in looks.items()}

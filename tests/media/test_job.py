@@ -101,3 +101,10 @@ def test_the_preview_shows_the_chosen_face_as_the_film_will(film: Path) -> None:
     assert np.abs(moment.after.astype(int) - moment.before).mean() > 0.5
     with pytest.raises(gfpvideo.GfpvideoError, match="no face was found that is to be restored"):
         Job(film, options=PART.model_copy(update={"end": None, "skip": (1, 2, 3)})).preview()
+
+
+def test_a_preview_stops(film: Path) -> None:
+    job = Job(film, options=PART)
+    job.stop()
+    with pytest.raises(StoppedError):
+        job.preview()
