@@ -28,32 +28,34 @@ def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         yield scratch
         check_target(target, overwrite=overwrite)
-        _sync_file(scratch)
+        sync(scratch)
         scratch.replace(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise write_error(target, error) from error
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """See to it that a file's content, or the names in a folder where a system has an order for that, are on the disk.
 
-
-def _sync_folder(path: Path) -> None:
-    """Have the names in a folder written to the disk, where a system has an order for that."""
-    if os.name == "nt":
+    Raises:
+        OSError: if they cannot be written.
+    """
+    folder = path.is_dir()
+    if folder and os.name == "nt":
         return
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder that may be written but not listed
-        return
+        descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except PermissionError:
+        if folder:  # one that may be written but not listed
+            return
+        raise
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _NO_SYNC:
+        if not folder or error.errno not in _NO_SYNC:
             raise
     finally:
         os.close(descriptor)

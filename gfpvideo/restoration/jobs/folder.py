@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gfpvideo.errors import OutputError
-from gfpvideo.media.atomic import write_error
+from gfpvideo.media.atomic import sync, write_error
 
 SUFFIX = ".gfpvideo"
 """What a target's work folder has in addition to the target's name."""
@@ -155,17 +155,6 @@ def partial(path: Path, token: str) -> Path:
 
 
 def take_in(scratch: Path, path: Path) -> None:
-    """Give a file that is finished its name, once its content is on the disk; the name follows by :func:`sync`."""
+    """Give a file that is finished its name, once its content is on the disk; the name follows when the folder is synced."""
     sync(scratch)
     scratch.replace(path)
-
-
-def sync(path: Path) -> None:
-    """See to it that a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
