@@ -12,7 +12,7 @@ import torch
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import InputError, OptionError, WeightsError
+from gfpvideo.errors import InputError, OptionError, StoppedError, WeightsError
 from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.look.preview import preview_sheet
 from gfpvideo.media.compare import wipe_place
@@ -21,6 +21,7 @@ from gfpvideo.networks import weights
 from gfpvideo.networks.arcface import ArcFace
 from gfpvideo.options.restore import Comparison
 from gfpvideo.restoration import who
+from gfpvideo.restoration.events import Following
 from gfpvideo.restoration.load import Finder
 from gfpvideo.restoration.run import Job
 from helpers import facts, write_film
@@ -137,6 +138,26 @@ def test_who_looks_like_the_reference_is_chosen(film: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="no face was found; give a picture that shows"):
         gfpvideo.restore(film, tmp_path / "y.mkv", RestoreOptions.parse(PART | {"reference": wall}))
     assert not (tmp_path / "y.mkv").exists()
+
+
+@pytest.mark.usefixtures("arcface")
+def test_the_pass_for_a_reference_is_told_and_stops(film: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "person.png"
+    write_sheet(reference, np.ascontiguousarray(decoded(film)[0][..., ::-1]))
+    job = Job(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"reference": reference}))
+    told = []
+
+    def run() -> None:
+        for event in job.run():
+            if isinstance(event, Following):
+                told.append(event.done)
+            if len(told) == 3:
+                job.stop()
+
+    with pytest.raises(StoppedError, match="looking for the person"):
+        run()
+    assert told == [1, 2, 3]
+    assert not (tmp_path / "x.mkv").exists()
 
 
 def test_different_faces_have_different_vectors(film: Path, tmp_path: Path) -> None:
