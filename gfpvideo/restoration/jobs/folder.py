@@ -155,6 +155,6 @@ def partial(path: Path, token: str) -> Path:
 
 
 def take_in(scratch: Path, path: Path) -> None:
-    """Give a file that is finished its name, once its content is on the disk; the name follows when the folder is synced."""
+    """Give a finished file its name, once its content is on the disk; the name follows when the folder is synced."""
     sync(scratch)
     scratch.replace(path)
