@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import command, need_packages, terminable
+from gfpvideo.cli.common import command, need_packages
 
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
@@ -25,8 +25,7 @@ def train_run(
     from gfpvideo.train.monitor import train_with_monitor
     from gfpvideo.train.options import TrainOptions
 
-    with terminable():
-        typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
+    typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
     return 0
 
 
@@ -71,8 +70,7 @@ def train_the_landmarks(
     from gfpvideo.train.landmarks import train_landmarks
     from gfpvideo.train.landmarks_options import LandmarkOptions
 
-    with terminable():
-        typer.echo(train_landmarks(LandmarkOptions.read(options), folder, resume=resume))
+    typer.echo(train_landmarks(LandmarkOptions.read(options), folder, resume=resume))
     return 0
 
 
