@@ -1,23 +1,16 @@
 """The options of the landmark network's training, read from a TOML file."""
 
-import tomllib
 from pathlib import Path
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from gfpvideo.errors import OptionError
-from gfpvideo.options.restore import one_line
+from gfpvideo.train.table import Table
 
 Numbers = tuple[int, int]
 """First and last of a sorted list, counted from 1."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Stills(_Table):
+class Stills(Table):
     """A folder of faces and the file of their points (``names``, ``points`` (N, 478, 3) in the file's pixels)."""
 
     folder: Path
@@ -29,7 +22,7 @@ class Stills(_Table):
     views_share: float = Field(default=0.4, ge=0, le=1, description="How often one of these is drawn instead.")
 
 
-class Clips(_Table):
+class Clips(Table):
     """A folder of films of faces, and the file of their points by film (frames, 478, 3)."""
 
     folder: Path
@@ -39,7 +32,7 @@ class Clips(_Table):
     held: tuple[str, ...] = Field(default=(), description="Films that are held out, without suffix.")
 
 
-class Empty(_Table):
+class Empty(Table):
     """Films to take pieces without a face from.
 
     Around every detection in ``crowded`` that scores at least ``sure``, nothing is taken; in ``films`` there is no face
@@ -54,7 +47,7 @@ class Empty(_Table):
     sure: float = 0.3
 
 
-class Schedule(_Table):
+class Schedule(Table):
     """How long and how fast."""
 
     steps: int = Field(ge=1)
@@ -71,7 +64,7 @@ class Schedule(_Table):
     seed: int = 0
 
 
-class Weights(_Table):
+class Weights(Table):
     """Weights of the losses."""
 
     likelihood: float = 1.0
@@ -80,7 +73,7 @@ class Weights(_Table):
     pose: float = 0.3
 
 
-class LandmarkOptions(_Table):
+class LandmarkOptions(Table):
     """Everything that fixes a training."""
 
     stills: tuple[Stills, ...] = ()
@@ -89,19 +82,3 @@ class LandmarkOptions(_Table):
     negatives: float = Field(default=0.2, ge=0, le=1, description="Share of pictures without a face.")
     losses: Weights = Weights()
     schedule: Schedule
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a TOML file; folders in it are relative to where the command runs.
-
-        Raises:
-            OptionError: if it is missing, no TOML, or holds an unknown key or a wrong value.
-        """
-        try:
-            return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError:
-            raise OptionError(f"{path}: no such options file") from None
-        except tomllib.TOMLDecodeError as error:
-            raise OptionError(f"{path}: not a TOML file: {error}") from None
-        except ValidationError as error:
-            raise OptionError(f"{path}: {one_line(error)}") from None

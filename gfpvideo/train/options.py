@@ -1,23 +1,17 @@
 """The options of a training, read from a TOML file."""
 
-import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from gfpvideo.errors import OptionError
 from gfpvideo.networks.gfpgan.network import GfpganConfig
-from gfpvideo.options.restore import one_line
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.features import FeatureName
+from gfpvideo.train.table import Table
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Data(_Table):
+class Data(Table):
     """Where the faces are."""
 
     folder: Path
@@ -31,7 +25,7 @@ class Data(_Table):
         return None if self.first is None or self.last is None else range(self.first, self.last + 1)
 
 
-class Losses(_Table):
+class Losses(Table):
     """Weights of the losses, by default the paper's (section 4.1); 0 switches one off, as the ablations do."""
 
     l1: float = 0.1
@@ -50,7 +44,7 @@ class Losses(_Table):
     identity_weights: Path | None = Field(default=None, description="File of ArcFace; by default the installed one.")
 
 
-class Schedule(_Table):
+class Schedule(Table):
     """How long and how fast."""
 
     steps: int = Field(default=800_000, ge=1)
@@ -67,14 +61,14 @@ class Schedule(_Table):
     seed: int = 0
 
 
-class Discriminator(_Table):
+class Discriminator(Table):
     """Width of the discriminator of whole faces."""
 
     channel_multiplier: float = 1.0
     narrow: float = 1.0
 
 
-class TrainOptions(_Table):
+class TrainOptions(Table):
     """Everything that fixes a training."""
 
     data: Data
@@ -88,26 +82,3 @@ class TrainOptions(_Table):
     losses: Losses = Losses()
     discriminator: Discriminator = Discriminator()
     schedule: Schedule = Schedule()
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a TOML file.
-
-        Raises:
-            OptionError: if it is missing, no TOML, or holds an unknown key or a wrong value.
-        """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise OptionError(f"{path}: no such options file") from None
-        except tomllib.TOMLDecodeError as error:
-            raise OptionError(f"{path}: not a TOML file: {error}") from None
-        return cls.parse(values, path)
-
-    @classmethod
-    def parse(cls, values: dict[str, Any], path: Path) -> Self:
-        """Validate ``values``, read from ``path``."""
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            raise OptionError(f"{path}: {one_line(error)}") from None
