@@ -1,10 +1,14 @@
-"""Which model file somebody means."""
+"""Which model file somebody means, and the network that it holds."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from gfpvideo.errors import WeightsError
 from gfpvideo.networks import weights
+
+if TYPE_CHECKING:
+    from gfpvideo.networks.gfpgan.network import Gfpgan, Variant
 
 EMBEDDED = "compact"
 """Name of the model that ships with gfpvideo."""
@@ -70,3 +74,16 @@ def _best_installed(folder: Path | None) -> str:
         if wanted and known.path(root).is_file():
             return known.name
     return EMBEDDED
+
+
+def load_network(model: ModelFile) -> "Gfpgan":
+    """The torch network of a model file, on the CPU in float32.
+
+    Raises:
+        UnknownArchitectureError: if it is no GFP-GAN.
+        WeightsError: if it is damaged or not complete.
+    """
+    from gfpvideo.networks.gfpgan.loading import build, read_state_dict
+
+    variant = cast("Variant | None", model.variant or None)
+    return build(read_state_dict(model.path), variant, name=model.name)

@@ -18,9 +18,9 @@ import numpy as np
 from gfpvideo.errors import EngineError
 from gfpvideo.faces.detect import usual_side
 from gfpvideo.frames import Frame, RestoredFrame
-from gfpvideo.generator.engines.choose import cuda_present, load_network
+from gfpvideo.generator.engines.choose import cuda_present
 from gfpvideo.generator.generator import load_generator
-from gfpvideo.generator.models import ModelFile, find_model
+from gfpvideo.generator.models import ModelFile, find_model, load_network
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.options.restore import EngineName, Precision, RestoreOptions

@@ -2,14 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from gfpvideo.errors import EngineError, UnknownArchitectureError
 from gfpvideo.generator.engines.engine import Engine, EngineChoice
-from gfpvideo.generator.models import ModelFile
-
-if TYPE_CHECKING:
-    from gfpvideo.networks.gfpgan.network import Gfpgan, Variant
+from gfpvideo.generator.models import ModelFile, load_network
 
 
 def make_engine(model: ModelFile, choice: EngineChoice) -> Engine:
@@ -85,16 +81,3 @@ def devices() -> list[str]:
 
         found += [f"cuda:{index}: {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
     return found
-
-
-def load_network(model: ModelFile) -> "Gfpgan":
-    """The torch network of a model file, on the CPU in float32.
-
-    Raises:
-        UnknownArchitectureError: if it is no GFP-GAN.
-        WeightsError: if it is damaged or not complete.
-    """
-    from gfpvideo.networks.gfpgan.loading import build, read_state_dict
-
-    variant = cast("Variant | None", model.variant or None)
-    return build(read_state_dict(model.path), variant, name=model.name)

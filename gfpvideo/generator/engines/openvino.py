@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
-from gfpvideo.generator.models import ModelFile
+from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
@@ -111,8 +111,6 @@ def traced_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
     target = folder / "traced" / _graph_name(model)
     if not target.is_dir():
-        from gfpvideo.generator.engines.choose import load_network
-
         _trace(load_network(model), target)
     return target / "graph.xml"
 
