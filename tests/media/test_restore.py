@@ -32,11 +32,11 @@ def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
 
 def test_a_film_comes_back_whole(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "restored.mkv"
-    report = gfpvideo.restore(tape, target)
+    report = gfpvideo.restore(tape, target, RestoreOptions(**QUICK))
     before, after = facts(tape), facts(target)
     assert report.exit_code == 0
     assert (report.frames, report.tracks, report.faces) == (100, 1, 100)
-    assert report.model == "compact"
+    assert report.model == "quick.safetensors"
     assert report.copied == ["audio 1 (opus, eng)", "subtitle 2 (srt, eng)"]
     assert after.intervals == before.intervals
     assert after.payloads == before.payloads
@@ -168,7 +168,7 @@ def test_a_missing_preset_of_the_container_is_replaced_by_matroska(tmp_path: Pat
 
 def test_streams_that_do_not_fit_are_named(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "restored.mp4"
-    report = gfpvideo.restore(tape, target, RestoreOptions(**QUICK))
+    report = gfpvideo.restore(tape, target, RestoreOptions(preset="ultrafast", **QUICK))
     assert report.exit_code == 1
     assert any("subtitle 2 (srt, eng) cannot be held by .mp4" in warning for warning in report.warnings)
     assert [kind for kind, _, _ in facts(target).payloads] == ["audio"]
@@ -204,7 +204,7 @@ def test_a_truncated_matroska_film_is_told_by_its_header(tape: Path, tmp_path: P
     """Matroska counts no frames; a subtitle that lasts to the end must not hide that the pictures stop early."""
     data = tape.read_bytes()
     source = _write_bytes(tmp_path / "cut.mkv", data[: len(data) * 6 // 10])
-    report = gfpvideo.restore(source, tmp_path / "restored.mkv", RestoreOptions(**QUICK))
+    report = gfpvideo.restore(source, tmp_path / "restored.mkv", RestoreOptions(preset="ultrafast", **QUICK))
     assert report.exit_code == 1
     assert any("cut off" in warning and "seconds" in warning for warning in report.warnings)
     assert 40 < report.frames < 80
@@ -287,7 +287,7 @@ def test_frames_do_not_wait_for_the_garbage_collector(film: Path, tmp_path: Path
     gc.collect()
     gc.disable()
     try:
-        gfpvideo.restore(film, tmp_path / "restored.mkv", RestoreOptions(**QUICK), on_frame=note)
+        gfpvideo.restore(film, tmp_path / "restored.mkv", RestoreOptions(preset="ultrafast", **QUICK), on_frame=note)
     finally:
         gc.enable()
     assert 0 < left < 45
