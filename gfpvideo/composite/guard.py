@@ -14,6 +14,7 @@ import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.ramp import ramp
 from gfpvideo.pixels.regions import face_mask
 
 _SIDE = 128
@@ -57,7 +58,7 @@ def agreement(source: FloatImage, restored: FloatImage) -> FloatImage | None:
     gathered = np.asarray(cv2.GaussianBlur(wrong, (0, 0), _NEIGHBOURHOOD), np.float32)
     if gathered.max() <= _FEW:
         return None
-    kept = cv2.GaussianBlur(1 - _ramp(gathered, _FEW, _MANY), (0, 0), _SOFT)
+    kept = cv2.GaussianBlur(1 - ramp(gathered, _FEW, _MANY), (0, 0), _SOFT)
     return np.asarray(cv2.resize(kept, source.shape[:2], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -69,9 +70,4 @@ def _wrong(source: FloatImage, restored: FloatImage) -> FloatImage:
     inside = mask > 0.5
     light, blue, red = (plane - np.median(plane[inside]) for plane in (luma, *chroma))
     difference = np.sqrt(light**2 + _CHROMA_WEIGHT**2 * (blue**2 + red**2))
-    return _ramp(difference, _DOUBTFUL, _WRONG) * (mask > 0)
-
-
-def _ramp(values: FloatImage, low: float, high: float) -> FloatImage:
-    place = np.clip((values - low) / (high - low), 0.0, 1.0)
-    return np.asarray(place * place * (3 - 2 * place), np.float32)
+    return ramp(difference, _DOUBTFUL, _WRONG) * (mask > 0)

@@ -14,6 +14,7 @@ import numpy as np
 from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
+from gfpvideo.pixels.ramp import ramp
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
@@ -97,11 +98,11 @@ def need(crop: Crop, min_face: float, before: FloatImage | None = None) -> float
     """
     luma = crop.luma
     noise = fine_noise(luma, scale_of(crop.to_crop)) if before is None else changing_noise(luma, before)
-    blurred = 1 - _ramp(sharpness(luma, noise), _BLURRED, _SHARP)
-    noisy = _ramp(noise, _CLEAN, _NOISY)
-    frontal = 1 - _ramp(asymmetry(crop), _TURNED, _PROFILE)
-    large = _ramp(face_size(crop.face.landmarks), min_face, _TINY * min_face) if min_face else 1.0
-    return max(blurred, noisy) * frontal * large
+    blurred = 1 - ramp(sharpness(luma, noise), _BLURRED, _SHARP)
+    noisy = ramp(noise, _CLEAN, _NOISY)
+    frontal = 1 - ramp(asymmetry(crop), _TURNED, _PROFILE)
+    large = ramp(face_size(crop.face.landmarks), min_face, _TINY * min_face) if min_face else 1.0
+    return float(max(blurred, noisy) * frontal * large)
 
 
 def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
@@ -162,9 +163,3 @@ def asymmetry(crop: Crop) -> float:
 def _band(luma: FloatImage, band: tuple[float, float]) -> FloatImage:
     fine, coarse = (cv2.GaussianBlur(luma, (0, 0), deviation) for deviation in band)
     return np.asarray(fine - coarse, np.float32)
-
-
-def _ramp(value: float, low: float, high: float) -> float:
-    """0 up to ``low``, 1 from ``high``, smooth between."""
-    place = float(np.clip((value - low) / (high - low), 0.0, 1.0))
-    return place * place * (3 - 2 * place)

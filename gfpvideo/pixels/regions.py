@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gfpvideo.pixels.ramp import ramp
+
 _CENTRE = (0.5, 0.53)
 """Middle of the region in an FFHQ-aligned crop, as shares of its sides."""
 _RADII = (0.42, 0.46)
@@ -24,18 +26,18 @@ def face_mask(size: int) -> NDArray[np.float32]:
     across = np.abs((place - _CENTRE[0]) / _RADII[0])[None, :]
     down = np.abs((place - _CENTRE[1]) / _RADII[1])[:, None]
     radius = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)
-    return _faded((1 - radius) / (1 - _CORE))
+    return _frozen(ramp((1 - radius) / (1 - _CORE), 0, 1))
 
 
 @cache
 def border_fade(size: int) -> NDArray[np.float32]:
     """(S, S) weights that are 1 but near the border, where they fall to exactly 0: for masks of any shape."""
     nearest = np.minimum(np.arange(size), np.arange(size)[::-1]) / (size * _FRAME)
-    return _faded(np.minimum(nearest[None, :], nearest[:, None]))
+    return _frozen(ramp(np.minimum(nearest[None, :], nearest[:, None]), 0, 1))
 
 
-def _faded(place: NDArray[np.floating]) -> NDArray[np.float32]:
-    fade = np.clip(place, 0.0, 1.0)
-    mask = (fade * fade * (3 - 2 * fade)).astype(np.float32)
-    mask.setflags(write=False)
-    return mask
+def _frozen(mask: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The mask in float32 and read-only: everybody shares it."""
+    frozen = mask.astype(np.float32)
+    frozen.setflags(write=False)
+    return frozen
