@@ -164,7 +164,7 @@ def test_wrong_input_is_refused_in_one_line(film: Path, tmp_path: Path) -> None:
         (b"", b"no YUV4MPEG2 comes in"),
         (b"hello" * 1000, b"no YUV4MPEG2 comes in"),
         (film.read_bytes(), b"no YUV4MPEG2 comes in"),
-        (fields, b"the pictures are interlaced; give --deinterlace"),
+        (fields, b"standard input: the film is interlaced; give --deinterlace"),
         (short[: short.index(b"\n") + 1], b"not one frame"),
     ):
         done = piped(content)

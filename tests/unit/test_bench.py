@@ -56,5 +56,5 @@ def test_bench_measures_the_generator_and_a_film(film: Path, tmp_path: Path) -> 
     assert {cost["engine"] for cost in found["generator"]} >= {"openvino cpu fp32", "torch cpu fp32"}
     assert all(cost["milliseconds"] > 0 for cost in found["generator"])
     assert (found["film"]["frames"], found["film"]["faces"]) == (12, 12)
-    assert found["film"]["stages"].keys() >= {"decode", "detect", "generate", "composite", "encode"}
+    assert found["film"]["stages"].keys() >= {"decode", "detect", "generate", "paste", "encode"}
     assert "film, 12 frames, 12 faces" in result.stdout
