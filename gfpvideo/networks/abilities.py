@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 SPAN = (-1.0, 1.0)
 """Range of the values that engines take and give."""
+SPANDREL = ("spandrel", "spandrel_extra_arches")
+"""Packages of networks by other makers."""
 
 
 @dataclass(frozen=True)

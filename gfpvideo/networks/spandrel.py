@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gfpvideo.errors import WeightsError
-from gfpvideo.networks.abilities import Abilities
+from gfpvideo.networks.abilities import SPANDREL, Abilities
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 _USUAL_SIZE = 512
 """Side of the crops that published face restorers were trained on."""
-
-LIBRARIES = ("spandrel", "spandrel_extra_arches")
-"""Packages that hold the networks."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def read_restorer(model: Path, device: torch.device) -> Restorer:
     kind = _KINDS.get(found.architecture.id, Kind())
     halves = {"bf16": found.supports_bfloat16, "fp16": found.supports_half}
     able = ("fp32", *(name for name, supported in halves.items() if supported))
-    return Restorer(found, Abilities(_USUAL_SIZE, precisions=able, span=kind.span, libraries=LIBRARIES), kind.call)
+    return Restorer(found, Abilities(_USUAL_SIZE, precisions=able, span=kind.span, libraries=SPANDREL), kind.call)
 
 
 def read_model(model: Path, device: torch.device, missing: str) -> "ImageModelDescriptor[Any]":

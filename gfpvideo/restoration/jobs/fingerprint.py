@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.errors import InputError
 from gfpvideo.generator.generator import Generator
+from gfpvideo.networks.abilities import SPANDREL
 from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.groups import no_matter
 from gfpvideo.options.restore import RestoreOptions
@@ -21,7 +22,6 @@ _ENDS = 1 << 20
 """Bytes at either end of a film that are hashed: with its size and date they tell it from another."""
 _LIBRARIES = ("av", "filterpy", "numpy", "opencv-python", "openvino", "scenedetect", "scipy", "torch")
 """What every film goes through: decoding, shots, tracks, smoothing, warping, networks, encoding."""
-_SPANDREL = ("spandrel", "spandrel_extra_arches")
 
 
 class Fingerprint(BaseModel):
@@ -119,7 +119,7 @@ def _libraries(options: RestoreOptions, further: Sequence[str]) -> dict[str, str
     if options.reference is not None:
         used.append("pillow")  # reads the picture
     if options.background_model is not None:
-        used += _SPANDREL
+        used += SPANDREL
     if options.compiler == "tensorrt":
         used.append("torch-tensorrt")
     return {name: _version(name) for name in used}
