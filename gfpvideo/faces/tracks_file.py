@@ -5,13 +5,23 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gfpvideo.errors import InputError, OutputError
 from gfpvideo.frames import Face, Frame, TrackedFrame
 from gfpvideo.options.restore import DetectorName, one_line
 
-Landmarks = Annotated[list[float], Field(min_length=10, max_length=10)]
+
+def _apart(points: list[float]) -> list[float]:
+    x, y = points[::2], points[1::2]
+    if max(x) - min(x) + max(y) - min(y) < _APART:
+        raise ValueError("the five landmarks of a face must not coincide")
+    return points
+
+
+_APART = 0.5
+"""Least extent of a face in display pixels, width and height together: smaller ones have no place and no turn."""
+Landmarks = Annotated[list[float], Field(min_length=10, max_length=10), AfterValidator(_apart)]
 
 
 class _Record(BaseModel):
@@ -38,6 +48,14 @@ class Tracks(_Record):
     width: int = Field(ge=1, description="Width of the film's stored picture.")
     height: int = Field(ge=1, description="Height of the film's stored picture.")
     tracks: list[RecordedTrack]
+
+    @field_validator("tracks")
+    @classmethod
+    def _once_each(cls, tracks: list[RecordedTrack]) -> list[RecordedTrack]:
+        numbers = [track.id for track in tracks]
+        if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
+            raise ValueError(f"track {twice[0]} is there twice; give each an id of its own")
+        return tracks
 
     @classmethod
     def read(cls, path: Path) -> Self:

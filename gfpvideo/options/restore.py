@@ -260,6 +260,10 @@ class RestoreOptions(BaseModel):
         for name in value:
             if not re.fullmatch(_DEVICE, name):
                 raise ValueError(f"{name!r} is not a device: give auto, cpu, cuda, cuda:N or gpu")
+        if len(kinds := {name.split(":")[0] for name in value}) > 1:
+            raise ValueError(
+                f"{' and '.join(sorted(kinds))} compute differently: a face would flicker between them; give one kind"
+            )
         return value
 
     @field_validator("start", "end", mode="before")
@@ -327,12 +331,17 @@ def _misfit(option: str, reason: str) -> PydanticCustomError:
     return PydanticCustomError("misfit", "{reason}", {"reason": reason, "option": option})  # type: ignore[arg-type]
 
 
+_SHOWN = 120
+"""Longest value that a message repeats; a whole file's content would bury what is wrong with it."""
+
+
 def one_line(error: ValidationError) -> str:
     """Every wrong option of a validation, in one line."""
     problems = []
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"]).replace("_", "-")
         reason = item["msg"].removeprefix("Value error, ")
-        subject = f"option {name} = {item['input']!r}: " if name else ""
+        given = f" = {item['input']!r}" if len(repr(item["input"])) <= _SHOWN else ""
+        subject = f"option {name}{given}: " if name else ""
         problems.append(f"{subject}{reason[0].lower()}{reason[1:]}")
     return "; ".join(problems)

@@ -105,6 +105,11 @@ def test_unknown_devices_are_named() -> None:
         RestoreOptions.parse({"devices": "cpu,tpu"})
 
 
+def test_devices_of_several_kinds_are_refused() -> None:
+    with pytest.raises(OptionError, match="cpu and cuda compute differently"):
+        RestoreOptions.parse({"devices": "cpu,cuda:0"})
+
+
 def test_the_first_failure_of_several_is_raised() -> None:
     def fail() -> int:
         raise EngineError("no")

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import gfpvideo
+from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import InputError
 from gfpvideo.faces.choose import choose
@@ -146,3 +148,26 @@ def test_a_tracks_file_of_anything_is_refused_in_one_line(
     with pytest.raises(InputError, match="not a file of tracks") as refused:
         Tracks.read(path)
     assert str(refused.value).isprintable()
+
+
+FACE = [10, 10, 30, 10, 20, 20, 12, 30, 28, 30]
+
+
+@pytest.mark.parametrize(
+    ("tracks", "words"),
+    [
+        ([(3, FACE), (3, FACE)], "track 3 is there twice; give each an id of its own"),
+        ([(3, [7.0] * 10)], "the five landmarks of a face must not coincide"),
+    ],
+)
+def test_tracks_that_make_no_sense_are_refused_in_one_line(
+    film: Path, tmp_path: Path, tracks: list[tuple[int, list[float]]], words: str
+) -> None:
+    records = [{"id": number, "shot": 1, "frames": {"0": points}} for number, points in tracks]
+    content = {"version": 1, "detector": "centerface", "width": 640, "height": 480, "tracks": records}
+    path = tmp_path / "tracks.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=words) as refused:
+        gfpvideo.restore(film, tmp_path / "out.mkv", RestoreOptions(tracks=path, **QUICK))
+    assert str(refused.value).isprintable()
+    assert not (tmp_path / "out.mkv").exists()
