@@ -1,7 +1,8 @@
 """Stage: run the generator on the crops of several frames together, and on no crop twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def generate(
         reuse: difference in grey levels of 255 that is none.
     """
     waiting: list[CroppedFrame] = []
-    known = _Known(reuse / 127.5)
+    known = _Known(reuse / 127.5 if generator.abilities.reuse else None)
     for frame in frames:
         waiting.append(frame)
         needed = known.plan(frame)
@@ -67,7 +68,7 @@ class _Anchor:
 class _Known:
     """Restorations that may serve again."""
 
-    def __init__(self, tolerance: float) -> None:
+    def __init__(self, tolerance: float | None) -> None:
         self._tolerance = tolerance
         self._latest: dict[int, _Anchor] = {}
         self._planned: list[_Anchor] = []
@@ -88,12 +89,11 @@ class _Known:
         return len(self._planned)
 
     def _same(self, crop: Crop, anchor: _Anchor) -> bool:
-        return bool(np.abs(crop.source - anchor.source).max() <= self._tolerance)
+        return self._tolerance is not None and bool(np.abs(crop.source - anchor.source).max() <= self._tolerance)
 
     def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
-        for start in range(0, len(self._planned), batch):
-            anchors = self._planned[start : start + batch]
+        for anchors in _evenly(self._planned, batch):
             results = generator(np.stack([anchor.source.transpose(2, 0, 1) for anchor in anchors]))
             for anchor, result in zip(anchors, results, strict=True):
                 anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
@@ -111,3 +111,10 @@ class _Known:
         if anchor is None or anchor.restored is None:
             return None
         return RestoredCrop(crop, anchor.restored, face_mask(len(crop.source)))
+
+
+def _evenly(anchors: Sequence[_Anchor], most: int) -> Iterator[Sequence[_Anchor]]:
+    """As few batches of at most ``most`` as will do, of about the same length: 9 of at most 8 are 5 and 4."""
+    count = -(-len(anchors) // most)
+    ends = [len(anchors) * number // max(1, count) for number in range(count + 1)]
+    return (anchors[start:end] for start, end in pairwise(ends))

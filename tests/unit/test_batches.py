@@ -1,5 +1,6 @@
 """The stage that runs the generator: in batches of any size, and on no crop twice."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.frames import CroppedFrame, Samples
 from gfpvideo.generator.batches import BLOCK, generate
+from gfpvideo.networks.abilities import Abilities
 from helpers import crop_of, cropped_frame, frame_of
 
 SIDE = 8
@@ -18,7 +20,8 @@ class Negative:
 
     size = SIDE
 
-    def __init__(self) -> None:
+    def __init__(self, *, reuse: bool = True) -> None:
+        self.abilities = Abilities(SIDE, reuse=reuse)
         self.batches: list[int] = []
 
     def __call__(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,3 +83,19 @@ def test_faces_that_get_nothing_do_not_run() -> None:
     done = list(generate(iter(film([10, 20], share=0.0)), network, 4, 0.5))
     assert [(frame.crops, frame.spared) for frame in done] == [((), 1), ((), 1)]
     assert network.batches == []
+
+
+def test_a_network_that_makes_no_two_alike_runs_each_time() -> None:
+    network: Any = Negative(reuse=False)
+    assert len(list(generate(iter(film([10, 10, 10])), network, 4, 0.5))) == 3
+    assert network.batches == [3]
+
+
+def test_batches_are_about_as_long_as_each_other() -> None:
+    """A ninth crop does not run by itself."""
+    frame = film([0])[0]
+    crops = tuple(crop_of(np.full((SIDE, SIDE, 3), track / 10, np.float32), track) for track in range(1, 10))
+    network: Any = Negative()
+    (done,) = generate(iter([replace(frame, crops=crops)]), network, 8, 0.5)
+    assert network.batches == [4, 5]
+    assert [round(float(-crop.restored.mean()), 3) for crop in done.crops] == [track / 10 for track in range(1, 10)]
