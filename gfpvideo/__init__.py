@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from gfpvideo.errors import GfpvideoError
-from gfpvideo.frames import Report
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.telemetry import silence
 from gfpvideo.version import __version__
 

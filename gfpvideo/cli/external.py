@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
-from gfpvideo.frames import Report
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 
 Run = Callable[[Path, Path | None, RestoreOptions], Report]
 _LOSSLESS: dict[str, Any] = {"codec": "ffv1", "crf": None, "preset": None, "encoder_options": {}}

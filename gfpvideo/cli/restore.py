@@ -22,9 +22,9 @@ from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.piped import PIPE, named, piped
 from gfpvideo.errors import OptionError
-from gfpvideo.frames import Report
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 
 
 @command

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.frames import Report, RestoredFrame
+from gfpvideo.frames import RestoredFrame
 from gfpvideo.pixels.patches import seen
+from gfpvideo.report import Report
 
 
 @dataclass(frozen=True)

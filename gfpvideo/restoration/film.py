@@ -5,13 +5,14 @@ from pathlib import Path
 from threading import Event as Flag
 
 from gfpvideo.errors import StoppedError
-from gfpvideo.frames import Frame, Report, RestoredFrame
+from gfpvideo.frames import Frame, RestoredFrame
 from gfpvideo.media.assemble import Assembly
 from gfpvideo.media.atomic import check_target
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, FrameDone, Loading, Muxing, SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.journal import Journal, open_journal

@@ -4,10 +4,10 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
-from gfpvideo.frames import Report
 from gfpvideo.media.segment import finished
 from gfpvideo.media.y4m import STANDARD_INPUT, STANDARD_OUTPUT, Y4mWriter
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.restoration.load import load_parts
 from gfpvideo.restoration.opening import checked, open_film, open_standard_input
 from gfpvideo.restoration.way import follow, restore_faces

@@ -10,12 +10,12 @@ from threading import Event as Flag
 from typing import Literal
 
 from gfpvideo.errors import InputError, OptionError
-from gfpvideo.frames import Report
 from gfpvideo.media.atomic import check_target
 from gfpvideo.media.still import PICTURE_SUFFIXES, check_picture_target
 from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
 from gfpvideo.restoration.load import Parts, load_finder, load_parts

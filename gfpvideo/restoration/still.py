@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Event as Flag
 
 from gfpvideo.errors import InputError, StoppedError, UnsupportedMediaError
-from gfpvideo.frames import Frame, Report, TrackedFrame
+from gfpvideo.frames import Frame, TrackedFrame
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_picture
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, FrameDone, Loading, PictureDone
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.restoration.opening import for_stills

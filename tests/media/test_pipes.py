@@ -17,7 +17,7 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.cli.piped import PIPE, piped
 from gfpvideo.errors import OutputError
-from gfpvideo.frames import Report
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import FrameDone
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS

@@ -17,7 +17,7 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
-from gfpvideo.frames import Report
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import FrameDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.folder import work_folder

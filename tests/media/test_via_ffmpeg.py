@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.cli.external import via_ffmpeg
 from gfpvideo.errors import OutputError
-from gfpvideo.frames import Report
 from gfpvideo.media.external import ffmpeg_program, read_through
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.report import Report
 from gfpvideo.restoration.jobs.fingerprint import file_fingerprint
 from helpers import facts
 from quick import QUICK_ARGUMENTS

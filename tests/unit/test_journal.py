@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
-from gfpvideo.media.segment import Segment
+from gfpvideo.media.places import Segment
 from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import clean, in_use, is_work_folder, work_folder

@@ -16,7 +16,7 @@ from pathlib import Path
 from gfpvideo.errors import OutputError
 from gfpvideo.frames import Detection
 from gfpvideo.media.atomic import sync, write_error
-from gfpvideo.media.segment import Segment
+from gfpvideo.media.places import Segment
 from gfpvideo.restoration.jobs.fingerprint import Begun, Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import JOB, OLD, empty, locked, partial, take_in, work_folder, write_whole
 from gfpvideo.restoration.jobs.record import (

@@ -1,0 +1,70 @@
+"""What a restoration did: counts, streams, warnings, seconds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gfpvideo.frames import RestoredFrame
+
+
+@dataclass
+class Report:
+    """What a restoration did."""
+
+    source: str
+    target: str
+    model: str = ""
+    engine: str = ""
+    frames: int = 0
+    tracks: int = 0
+    """Tracks of which at least one face was restored."""
+    faces: int = 0
+    """Restored faces, counted once a frame."""
+    spared: int = 0
+    """Faces that were left alone because they need no restoration (or cannot get one), counted once a frame."""
+    resumed: int = 0
+    """Frames that an earlier run had finished."""
+    copied: list[str] = field(default_factory=list)
+    """Streams that were copied packet by packet."""
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds that each stage spent at work (not waiting for the stage before it)."""
+    _numbers: set[int] = field(default_factory=set, repr=False)
+
+    def use(self, model: str, engine: str) -> None:
+        """Say which model restores, and on what."""
+        self.model, self.engine = model, engine
+
+    def note(self, restored: "RestoredFrame") -> None:
+        """Count one frame that is finished."""
+        self.add(1, len(restored.patches), restored.spared, (patch.track for patch in restored.patches))
+
+    def add(self, frames: int, faces: int, spared: int, tracks: Iterable[int]) -> None:
+        """Count frames that are finished, their restored and spared faces, and the tracks of the restored ones."""
+        self.frames += frames
+        self.faces += faces
+        self.spared += spared
+        self._numbers.update(tracks)
+        self.tracks = len(self._numbers)
+
+    def take_in(self, other: "Report") -> None:
+        """Add what was done to one picture of several; each has tracks of its own."""
+        self.use(other.model, other.engine)
+        self.frames += other.frames
+        self.faces += other.faces
+        self.spared += other.spared
+        self.tracks += other.tracks
+        self.warnings += other.warnings
+        self.add_seconds(other.stages)
+
+    def add_seconds(self, stages: Mapping[str, float]) -> None:
+        """Add the seconds that stages spent at work."""
+        for name, seconds in stages.items():
+            self.stages[name] = self.stages.get(name, 0.0) + seconds
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 if there was something to warn of."""
+        return 1 if self.warnings else 0
