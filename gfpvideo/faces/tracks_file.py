@@ -54,7 +54,7 @@ class Tracks(_Record):
     def _once_each(cls, tracks: list[RecordedTrack]) -> list[RecordedTrack]:
         numbers = [track.id for track in tracks]
         if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
-            raise ValueError(f"track {twice[0]} is there twice; give each an id of its own")
+            raise ValueError(f"track {twice[0]} is there twice: give each an id of its own")
         return tracks
 
     @classmethod

@@ -156,7 +156,7 @@ FACE = [10, 10, 30, 10, 20, 20, 12, 30, 28, 30]
 @pytest.mark.parametrize(
     ("tracks", "words"),
     [
-        ([(3, FACE), (3, FACE)], "track 3 is there twice; give each an id of its own"),
+        ([(3, FACE), (3, FACE)], "track 3 is there twice: give each an id of its own"),
         ([(3, [7.0] * 10)], "the five landmarks of a face must not coincide"),
     ],
 )
