@@ -32,6 +32,7 @@ from quick import QUICK, random_model
 ON_CPU = EngineChoice(device="cpu", precision="fp32")
 
 
+@pytest.mark.slow
 def test_two_devices_give_what_one_gives() -> None:
     crops = np.random.default_rng(1).uniform(-1, 1, (5, 3, 256, 256)).astype(np.float32)
     one = load_parts(RestoreOptions(model="compact")).generator

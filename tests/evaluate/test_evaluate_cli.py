@@ -85,6 +85,7 @@ def test_what_does_not_match_is_refused_in_one_line(folders: tuple[Path, Path], 
     assert "give both" in run("benchmark", restored, "--first", 3)[2]
 
 
+@pytest.mark.slow
 def test_a_benchmark_is_repeatable_and_compares_models(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -433,6 +433,7 @@ def _ended(processes: list[subprocess.Popen[str]]) -> list[str]:
     return errors
 
 
+@pytest.mark.slow
 def test_two_processes_stay_together_over_many_steps(faces: Path, tmp_path: Path) -> None:
     """All parameters' gradients are waited for, in every step, also those after the pyramid loss has ended.
 

@@ -100,6 +100,7 @@ def test_a_parsed_mask_is_soft_and_ends_before_the_border(face: FloatImage) -> N
     assert border_fade(SIZE)[128, 128] == 1
 
 
+@pytest.mark.slow
 def test_parsenet_of_any_weights_gives_shares(tmp_path: Path, face: FloatImage) -> None:
     torch.manual_seed(0)
     torch.save(ParseNet(512, 512, parsing_ch=19).state_dict(), tmp_path / "parsenet.pth")
