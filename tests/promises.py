@@ -39,4 +39,4 @@ def broken(table: dict[int, list[str]], passed: Set[str]) -> list[str]:
 
 if __name__ == "__main__":
     lines = broken(promises(TABLE.read_text(encoding="utf-8")), set(Path(sys.argv[1]).read_text().splitlines()))
-    sys.exit("\n".join(lines))
+    sys.exit("\n".join(lines) or None)  # an empty text would count as a failure
