@@ -134,13 +134,16 @@ class Detection:
     """(4,) left, top, right, bottom."""
     score: float
     """Confidence, 0 to 1."""
+    deviations: NDArray[np.float64] | None = None
+    """(5,) standard deviation of each landmark's coordinates in pixels, where it is known."""
 
     def scaled(self, factors: tuple[float, float]) -> "Detection":
         """The same face in a picture ``factors`` times as wide and high."""
         scale = np.asarray(factors)
         shift = (scale - 1) / 2
         box = (self.box.reshape(2, 2) * scale + shift).reshape(4)
-        return Detection(self.landmarks * scale + shift, box, self.score)
+        deviations = None if self.deviations is None else self.deviations * float(scale.mean())
+        return Detection(self.landmarks * scale + shift, box, self.score, deviations)
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,18 @@ class TrackedFrame:
 
 
 @dataclass(frozen=True, eq=False)
+class Shape:
+    """What the landmark network sees in a crop."""
+
+    points: NDArray[np.float64]
+    """(N, 2) its points in pixels of the crop; see :mod:`gfpvideo.networks.landmarks`."""
+    yaw: float
+    """Radians by which the head is turned aside; 0 is frontal."""
+    trust: float
+    """Whether there is a face that can be restored, and one knows where: 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A face cut out and aligned to the template of the generator."""
 
@@ -193,8 +208,12 @@ class Crop:
     """(S, S, 3) RGB in [-1, 1]."""
     luma: NDArray[np.float32]
     """(S, S) luma of the source, from -1 to 1: several stages look at it."""
+    shape: Shape | None = None
+    """The face's points, once it was looked at."""
     share: float = 1.0
     """How much of its restoration the face is to get, 0 to 1; the generator skips what gets none."""
+    hopeless: bool = False
+    """Whether it gets none because nobody can tell where its eyes and mouth are."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +253,8 @@ class GeneratedFrame:
     crops: tuple[RestoredCrop, ...]
     spared: int
     """Faces that need no restoration, or cannot get one."""
+    hopeless: int = 0
+    """Those among them whose eyes and mouth cannot be placed."""
 
     @property
     def frame(self) -> Frame:
@@ -262,6 +283,8 @@ class RestoredFrame:
     patches: tuple[Patch, ...]
     spared: int = 0
     """Faces that were followed into this frame and left as they are."""
+    hopeless: int = 0
+    """Those among them whose eyes and mouth cannot be placed."""
     detections: tuple[Detection, ...] = ()
     """What the detector found in it."""
     faces: tuple[Face, ...] = ()

@@ -23,6 +23,8 @@ class Report:
     """Restored faces, counted once a frame."""
     spared: int = 0
     """Faces that were left alone because they need no restoration (or cannot get one), counted once a frame."""
+    hopeless: int = 0
+    """Those among the spared whose eyes and mouth cannot be placed: what is left of the face is too little."""
     resumed: int = 0
     """Frames that an earlier run had finished."""
     copied: list[str] = field(default_factory=list)
@@ -39,13 +41,15 @@ class Report:
 
     def note(self, restored: "RestoredFrame") -> None:
         """Count one frame that is finished."""
-        self.add(1, len(restored.patches), restored.spared, (patch.track for patch in restored.patches))
+        tracks = (patch.track for patch in restored.patches)
+        self.add(1, len(restored.patches), restored.spared, restored.hopeless, tracks)
 
-    def add(self, frames: int, faces: int, spared: int, tracks: Iterable[int]) -> None:
+    def add(self, frames: int, faces: int, spared: int, hopeless: int, tracks: Iterable[int]) -> None:
         """Count frames that are finished, their restored and spared faces, and the tracks of the restored ones."""
         self.frames += frames
         self.faces += faces
         self.spared += spared
+        self.hopeless += hopeless
         self._numbers.update(tracks)
         self.tracks = len(self._numbers)
 
@@ -55,6 +59,7 @@ class Report:
         self.frames += other.frames
         self.faces += other.faces
         self.spared += other.spared
+        self.hopeless += other.hopeless
         self.tracks += other.tracks
         self.warnings += other.warnings
         self.add_seconds(other.stages)

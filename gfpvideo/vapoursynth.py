@@ -101,7 +101,7 @@ def _followed(clip: vs.VideoNode, parts: Finder, options: RestoreOptions) -> Ite
     """Every frame with its faces; where a file says them, the clip is not read for that."""
     if options.tracks is not None:
         first = _frame(0, clip.get_frame(0))
-        known = recorded_faces(options.tracks, first, options.detector)
+        known = recorded_faces(options.tracks, first, options.placement)
         yield from (TrackedFrame(first, known.get(index, ())) for index in range(clip.num_frames))
         return
     frames = (_frame(index, frame) for index, frame in enumerate(clip.frames()))

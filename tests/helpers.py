@@ -55,7 +55,12 @@ def crop_of(
     size = len(source)
     points = template(size) if landmarks is None else landmarks
     return Crop(
-        Face(track, points, filled=False), IDENTITY, Rect(0, 0, size, size), source, rgb_to_ycc(source)[0], share
+        Face(track, points, filled=False),
+        IDENTITY,
+        Rect(0, 0, size, size),
+        source,
+        rgb_to_ycc(source)[0],
+        share=share,
     )
 
 

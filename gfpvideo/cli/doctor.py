@@ -64,7 +64,7 @@ def _weights(folder: Path | None) -> list[str]:
 
 
 def _disk() -> list[str]:
-    from gfpvideo.generator.engines.openvino import cache_folder
+    from gfpvideo.networks.graphs import cache_folder
 
     free = shutil.disk_usage(Path()).free
     return [f"here: {free / 1e9:.1f} GB free", f"cache of compiled models: {cache_folder()}"]

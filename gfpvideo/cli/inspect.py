@@ -21,6 +21,7 @@ def inspect(
     tracks: Annotated[
         Path | None, typer.Option("--tracks", help="Write the faces to this file, for `restore --tracks`.")
     ] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw the points of each face into the sheet.")] = False,
     pipeline: PipelineName = None,
     *,
     given: dict[str, Any],
@@ -42,9 +43,10 @@ def inspect(
         job = Job(source, options=options)
         found = job.inspect(job.parts.generator.size if sheet is not None else 256, show)
     if sheet is not None:
-        write_sheet(sheet, inspect_sheet(found, job.parts.generator))
+        write_sheet(sheet, inspect_sheet(found, job.parts.generator, draw=draw))
     for track in found.tracks.tracks:
-        typer.echo(f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}  {track.size:6.1f} px")
+        where = f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}"
+        typer.echo(f"{where}  {track.size:6.1f} px  trust {track.trust:.2f}")
     if tracks is not None:
         found.tracks.write(tracks)
     return 0

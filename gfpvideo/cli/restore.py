@@ -137,10 +137,14 @@ def summary(report: Report) -> str:
         f"{report.target}",
         f"  frames    {report.frames}",
         f"  tracks    {report.tracks}",
-        f"  faces     {report.faces} restored, {report.spared} left as they were",
+        f"  faces     {report.faces} restored, {report.spared} left as they were{_hopeless(report)}",
         f"  model     {report.model} on {report.engine}",
         f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
         f"  warnings  {len(report.warnings) or 'none'}",
         f"  seconds   {report.seconds:.1f}",
     ]
     return "\n".join(lines)
+
+
+def _hopeless(report: Report) -> str:
+    return f" ({report.hopeless} too blurred or hidden to be placed)" if report.hopeless else ""

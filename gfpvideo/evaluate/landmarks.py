@@ -15,25 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError
-from gfpvideo.faces.align import template
 from gfpvideo.faces.detectors.centerface import CenterFace
 from gfpvideo.faces.detectors.detector import Detector
+from gfpvideo.faces.refine import to_ours
 from gfpvideo.media.source import VideoSource
+from gfpvideo.networks.landmark_net import LandmarkNet, load_landmarks, traced
 from gfpvideo.networks.landmarks import (
-    LANDMARKS_512,
     MESH,
-    LandmarkNet,
     Landmarks,
     Rough,
     anchors,
     cut_face,
-    installed_landmarks,
-    load_landmarks,
     rough_face,
     rough_of_anchors,
 )
+from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.color import to_bytes
-from gfpvideo.pixels.geometry import face_size, invert, move, resample, similarity_transform
+from gfpvideo.pixels.geometry import face_size, invert, move, resample
 from gfpvideo.train.degrade import enlarge, jpeg, noise, shrink
 from gfpvideo.train.landmarks_data import pose_of
 
@@ -126,12 +124,6 @@ def all_finders(network: Landmarks) -> dict[str, Finder]:
     }
 
 
-def to_ours(landmarks: Points, landmarks_512: Points) -> Points:
-    """A detector's anchors moved to where ours lie on an average face."""
-    to_face = similarity_transform(template(512, landmarks_512), landmarks)
-    return landmarks + (LANDMARKS_512 - landmarks_512) @ to_face[:, :2].T
-
-
 def refined(network: Landmarks, rgb: Bytes, rough: Rough) -> Points:
     """The network's anchors (5, 2) in the picture."""
     crop, to_crop = cut_face(rgb.astype(np.float32) / np.float32(255), rough)
@@ -201,7 +193,7 @@ def score_stills(
         InputError: if there is nothing to measure on.
     """
     scores, ours = LandmarkScores(), _network(network)
-    finders = all_finders(Landmarks(ours))
+    finders = all_finders(Landmarks(traced(ours)))
     for index, (picture, mesh) in enumerate(_labelled(folder, labels, numbers)):
         yaw = class_of_yaw(pose_of(mesh, ours.canonical.numpy())[0])
         for size in SIZES:
@@ -224,7 +216,7 @@ def class_of_yaw(yaw: float) -> str:
 
 
 def _network(path: Path | None) -> LandmarkNet:
-    return installed_landmarks() if path is None else load_landmarks(path)
+    return load_landmarks(installed("landmarks") if path is None else path)
 
 
 def _labelled(folder: Path, labels: Path, numbers: range | None) -> Iterator[tuple[Bytes, Points]]:
@@ -336,7 +328,7 @@ def score_films(
         InputError: if a film or its points are missing.
     """
     content, jitter = read_labels(labels), Jitter()
-    finders = all_finders(Landmarks(_network(network)))
+    finders = all_finders(Landmarks(traced(_network(network))))
     for film in films:
         if film not in content:
             raise InputError(f"{labels}: holds no points of {film}")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.faces.detectors.detector import Detector, Picture, intersection_over_union
+from gfpvideo.faces.refine import Refiner, found_well
 from gfpvideo.frames import DetectedFrame, Detection, Frame, ShotFrame
 from gfpvideo.pixels.geometry import face_size
 
@@ -16,6 +17,8 @@ _SAME_FACE = 0.3
 
 _STEADY = 0.12
 """Mean distance of landmarks, in face sizes, up to which a face between two detections is taken to move evenly."""
+_NEAR = 0.4
+"""The same where each face between is looked for by the landmark network."""
 
 Found = tuple[Detection, ...]
 
@@ -26,33 +29,40 @@ def detect(
     side: int | None = None,
     every: int = 1,
     known: Mapping[int, Found] = MappingProxyType({}),
+    refiner: Refiner | None = None,
 ) -> Iterator[DetectedFrame]:
-    """Stage: find the faces of each frame in its thumbnail.
+    """Stage: find the faces of each frame in its thumbnail, and place them by the landmark network.
 
-    Where the same faces are found before and after, hardly moved, the frames between are not searched: their faces are
-    interpolated. Anything else (a face comes, goes, turns quickly, a cut) and they are searched as well.
+    Where the same faces are found before and after, not far away, the frames between are not searched: each face is
+    looked for between its places (without a network, taken to lie there). Anything else (a face comes, goes, turns
+    quickly, is not seen well, a cut) and they are searched as well. The distance between two searches doubles, up to
+    ``every``, as long as none of that happens.
 
     Args:
         frames: frames, and whether a shot starts with each.
         detector: finds faces.
         side: long side of the picture that the detector sees, by default :func:`usual_side`.
-        every: search frames whose index is a multiple of this; 1 searches all.
+        every: most frames from one search to the next; 1 searches all.
         known: what was found in frames that need no search, by index.
+        refiner: places faces that were found.
     """
-    look = _Look(detector, side, known)
+    look = _Look(detector, side, known, refiner)
     before: DetectedFrame | None = None
     skipped: list[Frame] = []
+    gap = 1
     for shot in frames:
         frame = shot.frame
         if shot.cut:
             yield from map(look, skipped)
-            skipped, before = [], None
-        if before is not None and frame.index % every:
+            skipped, before, gap = [], None, 1
+        if before is not None and len(skipped) + 1 < gap:
             skipped.append(frame)
             continue
         now = look(frame, cut=shot.cut)
-        yield from _between(before, skipped, now, look)
+        pairs = look.same_faces(before, now)
+        yield from look.between(before, pairs, skipped, now)
         yield now
+        gap = 1 if pairs is None else min(2 * gap, every)
         before, skipped = now, []
     yield from map(look, skipped)
 
@@ -65,20 +75,25 @@ def usual_side(frame: Frame) -> float:
     return max(640.0, max(frame.display_size) / 2)
 
 
+Pairs = list[tuple[Detection, Detection]]
+
+
 class _Look:
     """Finds the faces of a frame, or recalls them; a picture that equals the one before is not searched again."""
 
-    def __init__(self, detector: Detector, side: int | None, known: Mapping[int, Found]) -> None:
-        self._detector, self._side = detector, side
-        self.known = known
+    def __init__(
+        self, detector: Detector, side: int | None, known: Mapping[int, Found], refiner: Refiner | None
+    ) -> None:
+        self._detector, self._side, self._known, self._refiner = detector, side, known, refiner
         self._seen: tuple[Picture, list[Detection]] | None = None
 
     def __call__(self, frame: Frame, *, cut: bool = False) -> DetectedFrame:
         side = self._side or usual_side(frame)
         scale = frame.thumbnail_scale(side)
-        found = self.known.get(frame.index)
+        found = self._known.get(frame.index)
         if found is None:
-            found = tuple(face.scaled(scale) for face in self._searched(frame.thumbnail(side)))
+            faces = (face.scaled(scale) for face in self._searched(frame.thumbnail(side)))
+            found = self._refined(frame, tuple(faces))
         return DetectedFrame(frame, cut, found, max(scale))
 
     def _searched(self, picture: Picture) -> list[Detection]:
@@ -86,34 +101,47 @@ class _Look:
             self._seen = picture, detect_upright(self._detector, picture)
         return self._seen[1]
 
+    def _refined(self, frame: Frame, faces: Found) -> Found:
+        if self._refiner is None:
+            return faces
+        return tuple(self._refiner(frame, face, self._detector.landmarks_512) for face in faces)
 
-def _between(
-    before: DetectedFrame | None, skipped: list[Frame], now: DetectedFrame, look: _Look
-) -> Iterator[DetectedFrame]:
-    """The frames between two that were searched."""
-    pairs = _same_faces(before.detections, now.detections) if before is not None and skipped else None
-    if before is None or pairs is None:
-        yield from map(look, skipped)
-        return
-    length = now.frame.index - before.frame.index
-    for frame in skipped:
-        if frame.index in look.known:
-            yield look(frame)
-            continue
-        share = (frame.index - before.frame.index) / length
-        between = tuple(_interpolated(one, other, share) for one, other in pairs)
-        yield DetectedFrame(frame, False, between, now.raster)
+    def same_faces(self, before: DetectedFrame | None, now: DetectedFrame) -> Pairs | None:
+        """Pairs of detections of the same face, or ``None`` unless all are and have moved little."""
+        if before is None:
+            return None
+        return _same_faces(before.detections, now.detections, _STEADY if self._refiner is None else _NEAR)
+
+    def between(
+        self, before: DetectedFrame | None, pairs: Pairs | None, skipped: list[Frame], now: DetectedFrame
+    ) -> Iterator[DetectedFrame]:
+        """The frames between two that were searched."""
+        if before is None or pairs is None:
+            yield from map(self, skipped)
+            return
+        for place, frame in enumerate(skipped, 1):
+            share = place / (len(skipped) + 1)
+            yield self._followed(frame, [_interpolated(one, other, share) for one, other in pairs], now.raster)
+
+    def _followed(self, frame: Frame, faces: list[Detection], raster: float) -> DetectedFrame:
+        """A frame that is searched only if one of the faces, known to be there about, is not seen well."""
+        if frame.index in self._known:
+            return self(frame)
+        if self._refiner is None:
+            return DetectedFrame(frame, False, tuple(faces), raster)
+        found = tuple(self._refiner(frame, face) for face in faces)
+        return DetectedFrame(frame, False, found, raster) if all(map(found_well, found)) else self(frame)
 
 
-def _same_faces(before: Found, now: Found) -> list[tuple[Detection, Detection]] | None:
-    """Pairs of detections of the same face, or ``None`` unless all are and have hardly moved."""
+def _same_faces(before: Found, now: Found, reach: float) -> Pairs | None:
+    """Pairs of detections of the same face, or ``None`` unless all are and none has moved by more than ``reach``."""
     if len(before) != len(now):
         return None
-    pairs: list[tuple[Detection, Detection]] = []
+    pairs: Pairs = []
     left = list(now)
     for face in before:
         nearest = min(left, key=lambda other: _distance(face, other))
-        if _distance(face, nearest) > _STEADY:
+        if _distance(face, nearest) > reach:
             return None
         left = [other for other in left if other is not nearest]
         pairs.append((face, nearest))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gfpvideo.errors import InputError, OutputError
 from gfpvideo.frames import Face, Frame, TrackedFrame
-from gfpvideo.options.restore import DetectorName, one_line
+from gfpvideo.options.restore import Placement, one_line
 
 
 def _apart(points: list[float]) -> list[float]:
@@ -37,14 +37,15 @@ class RecordedTrack(_Record):
     start: str = Field(default="", description="Time of its first frame.")
     end: str = Field(default="", description="Time of its last frame.")
     size: float = Field(default=0.0, description="Median distance from eyes to mouth in display pixels.")
+    trust: float = Field(default=1.0, description="Median trust in the places of its points, 0 to 1.")
     frames: dict[int, Landmarks] = Field(description="Frame index: x and y of the five landmarks in display pixels.")
 
 
 class Tracks(_Record):
     """The faces of a film."""
 
-    version: Literal[1] = Field(default=1, description="Version of this schema.")
-    detector: DetectorName = Field(description="Whose landmarks they are: detectors place them differently.")
+    version: Literal[2] = Field(default=2, description="Version of this schema.")
+    placement: Placement = Field(description="Whose landmarks they are: each places them differently.")
     width: int = Field(ge=1, description="Width of the film's stored picture.")
     height: int = Field(ge=1, description="Height of the film's stored picture.")
     tracks: list[RecordedTrack]
@@ -82,21 +83,22 @@ class Tracks(_Record):
         except OSError as error:
             raise OutputError(f"{path}: the tracks cannot be written ({error.strerror})") from None
 
-    def check(self, frame: Frame, detector: str, path: Path) -> None:
-        """See that a film's first frame and the chosen detector fit.
+    def check(self, frame: Frame, placement: Placement, path: Path) -> None:
+        """See that a film's first frame and the chosen landmarks fit.
 
         Raises:
-            InputError: if its picture has another size, or the landmarks are another detector's.
+            InputError: if its picture has another size, or the landmarks are others.
         """
-        if detector != self.detector:
-            raise InputError(f"{path}: made with --detector {self.detector}; give the same here")
+        if placement != self.placement:
+            asked = "--refine" if self.placement == "landmarks" else f"--detector {self.placement} --no-refine"
+            raise InputError(f"{path}: made with {asked}; give the same here")
         if frame.size != (self.width, self.height):
             size = f"{frame.size[0]}x{frame.size[1]}"
             raise InputError(f"{path}: made of a film of {self.width}x{self.height}, this one is {size}")
 
 
-def recorded(frames: Iterator[Frame], path: Path, detector: str) -> Iterator[TrackedFrame]:
-    """Stage: frames with the faces of a file, those that it says to restore; ``detector`` is the one in use.
+def recorded(frames: Iterator[Frame], path: Path, placement: Placement) -> Iterator[TrackedFrame]:
+    """Stage: frames with the faces of a file, those that it says to restore; ``placement`` is the one in use.
 
     Raises:
         InputError: if the file is not one of tracks, or belongs to a film of another size.
@@ -104,23 +106,23 @@ def recorded(frames: Iterator[Frame], path: Path, detector: str) -> Iterator[Tra
     known: dict[int, tuple[Face, ...]] = {}
     for number, frame in enumerate(frames):
         if number == 0:
-            known = recorded_faces(path, frame, detector)
+            known = recorded_faces(path, frame, placement)
         yield TrackedFrame(frame, known.get(frame.index, ()))
 
 
-def recorded_faces(path: Path, first: Frame, detector: str) -> dict[int, tuple[Face, ...]]:
+def recorded_faces(path: Path, first: Frame, placement: Placement) -> dict[int, tuple[Face, ...]]:
     """The faces of a file that are to be restored, by frame.
 
     Args:
         path: the file.
         first: the film's first frame, which must fit it.
-        detector: the one in use.
+        placement: whose landmarks are in use.
 
     Raises:
         InputError: if it is not a file of tracks, or belongs to a film of another size.
     """
     tracks = Tracks.read(path)
-    tracks.check(first, detector, path)
+    tracks.check(first, placement, path)
     by_frame: dict[int, list[Face]] = {}
     for record in tracks.tracks:
         for index, points in record.frames.items() if record.restore else ():

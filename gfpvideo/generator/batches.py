@@ -100,7 +100,8 @@ class _Known:
         self._planned.clear()
         for frame in frames:
             found = tuple(made for crop in frame.crops if (made := self._made(crop, frame.frame.index)) is not None)
-            yield GeneratedFrame(frame.tracked, found, len(frame.crops) - len(found))
+            hopeless = sum(crop.hopeless for crop in frame.crops)
+            yield GeneratedFrame(frame.tracked, found, len(frame.crops) - len(found), hopeless)
         self._latest = {
             track: anchor for track, anchor in self._latest.items()
             if frames and anchor.frame // BLOCK == frames[-1].frame.index // BLOCK

@@ -12,8 +12,9 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from gfpvideo.errors import EngineError
-from gfpvideo.generator.engines.openvino import cache_folder, int8_graph, save_graph, traced_graph
+from gfpvideo.generator.engines.openvino import int8_graph, traced_graph
 from gfpvideo.generator.models import ModelFile
+from gfpvideo.networks.graphs import cache_folder, save_graph
 
 LEAST_PSNR = 40.0
 """Likeness to float32, dB, below which a quantised network is refused."""

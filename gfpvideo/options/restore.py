@@ -19,10 +19,12 @@ from gfpvideo.options.timecode import seconds
 EngineName = Literal["auto", "openvino", "torch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DetectorName = Literal["centerface", "retinaface"]
+Placement = Literal["landmarks", "centerface", "retinaface"]
+"""Whose landmarks faces are placed by: those of the landmark network, or a detector's."""
 Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "flv", "nut"]
 Comparison = Literal["side", "split", "wipe"]
 Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
-Mask = Literal["ellipse", "parsing"]
+Mask = Literal["outline", "ellipse", "parsing"]
 Color = Literal["source", "model"]
 Grain = Literal["none", "match"]
 
@@ -45,7 +47,15 @@ class RestoreOptions(BaseModel):
         le=8192,
     )
     detect_every: int = option(
-        2, "find", "Search every Nth frame; between, where faces hardly move, interpolate.", films=True, ge=1, le=8
+        4,
+        "find",
+        "Most frames from one search for faces to the next; fewer where faces come, go or move fast.",
+        films=True,
+        ge=1,
+        le=16,
+    )
+    refine: bool = option(
+        True, "find", "Place faces by their own dense landmarks, and leave alone what nobody can restore."
     )
     min_score: float = option(0.5, "find", "Least score that starts a face.", gt=0, lt=1)
     min_face: float = option(10.0, "find", "Least distance of eyes to mouth, in pixels, to restore a face.", ge=0)
@@ -83,7 +93,11 @@ class RestoreOptions(BaseModel):
         le=1,
     )
     adapt: bool = option(True, "restore", "Restore less what is sharp, tiny or seen from the side.")
-    mask: Mask = option("ellipse", "restore", "Region of a face: a soft ellipse, or what ParseNet (slow) says is face.")
+    mask: Mask = option(
+        "outline",
+        "restore",
+        "Region of a face: its own outline (with --no-refine: an ellipse), an ellipse, or what ParseNet (slow) finds.",
+    )
     guard: bool = option(True, "restore", "Keep what covers a face: hands, microphones, hair.")
     strength: float = option(1.0, "restore", "How much of the restoration goes into the picture.", ge=0, le=1)
     color: Color = option("source", "restore", "Where colour and light come from.")
@@ -308,6 +322,11 @@ class RestoreOptions(BaseModel):
         if self.audio_kbits is not None and self.audio_codec == "copy":
             raise _misfit("audio_kbits", "audio-kbits has no effect on sound that is copied: give audio-codec as well")
         return self
+
+    @property
+    def placement(self) -> Placement:
+        """Whose landmarks faces are placed by."""
+        return "landmarks" if self.refine else self.detector
 
     def changed(self, name: str) -> bool:
         """Whether an option has another value than its default."""

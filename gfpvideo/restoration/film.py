@@ -75,7 +75,7 @@ def _with_segments(
 ) -> Iterator[Event]:
     """Restore what no segment of the journal holds yet."""
     for _, record in journal.records():
-        report.add(len(record.pts), record.faces, record.spared, record.tracks)
+        report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
     report.resumed = report.frames
     first = journal.next_index or 0
     encoder = SegmentEncoder(film, options, parts.enlarge)

@@ -1,15 +1,20 @@
 """Load the networks that a restoration needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gfpvideo.composite.mask import Parser
 from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.faces.detectors.load import make_detector
+from gfpvideo.faces.refine import Refiner
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.generator import Generator, make_generator
 from gfpvideo.generator.models import find_model
 from gfpvideo.media.enlarge import Enlarge
+from gfpvideo.networks.landmarks import Landmarks, installed_landmarks
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
 
@@ -17,7 +22,7 @@ _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 _NAMED = (
     "model", "weights_dir", "engine", "device", "devices", "precision", "compiler", "batch", "detector", "min_score",
-    "mask", "upscale", "background_model",
+    "refine", "mask", "upscale", "background_model",
 )  # fmt: skip
 """Options that say which networks are loaded, and for what."""
 
@@ -27,13 +32,25 @@ class Finder:
     """What finds faces."""
 
     detector: Detector
+    landmarks: Landmarks | None = None
+    """What places the faces that the detector found; without it they lie where the detector says."""
+
+    @property
+    def refiner(self) -> Refiner | None:
+        """What places faces in frames."""
+        return None if self.landmarks is None else Refiner(self.landmarks)
+
+    @property
+    def landmarks_512(self) -> NDArray[np.float64]:
+        """(5, 2) where the landmarks that faces are placed by lie in an aligned face, on average."""
+        return self.detector.landmarks_512 if self.refiner is None else self.refiner.landmarks_512
 
 
 @dataclass(frozen=True)
 class Parts(Finder):
     """All networks of a restoration; they can be kept from one to the next."""
 
-    generator: Generator
+    generator: Generator = field(kw_only=True)
     parser: Parser | None = None
     """What tells face from everything else, if masks are to be parsed."""
     enlarge: Enlarge | None = None
@@ -53,7 +70,12 @@ def load_finder(options: RestoreOptions) -> Finder:
         WeightsError: if its weights are missing or damaged.
     """
     weights = installed("retinaface-resnet50", options.weights_dir) if options.detector == "retinaface" else None
-    return Finder(make_detector(options.detector, options.min_score * _CONTINUE, weights, device_of(options)))
+    detector = make_detector(options.detector, options.min_score * _CONTINUE, weights, device_of(options))
+    return Finder(detector, _landmarks(options))
+
+
+def _landmarks(options: RestoreOptions) -> Landmarks | None:
+    return installed_landmarks() if options.refine else None
 
 
 def load_parts(options: RestoreOptions) -> Parts:
@@ -63,8 +85,15 @@ def load_parts(options: RestoreOptions) -> Parts:
         WeightsError: if weights are missing or damaged.
         EngineError: if the engine, device or precision is not to be had here.
     """
-    detector = load_finder(options).detector
-    return Parts(detector, _generator(options), _parser(options), _upscaler(options), _names(options))
+    finder = load_finder(options)
+    return Parts(
+        finder.detector,
+        finder.landmarks,
+        generator=_generator(options),
+        parser=_parser(options),
+        enlarge=_upscaler(options),
+        loaded_for=_names(options),
+    )
 
 
 def device_of(options: RestoreOptions) -> str:

@@ -40,6 +40,7 @@ class _Seen:
     landmarks: dict[int, list[float]] = field(default_factory=dict)
     times: list[Fraction] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
+    trusts: list[float] = field(default_factory=list)
     crops: Spread[Crop] = field(default_factory=lambda: Spread(_KEPT))
 
     def add(self, crop: Crop, frame: Frame) -> None:
@@ -47,6 +48,7 @@ class _Seen:
         self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
         self.times.append(frame.pts * frame.time_base)
         self.sizes.append(face_size(crop.face.landmarks))
+        self.trusts.append(1.0 if crop.shape is None else crop.shape.trust)
 
     def record(self, number: int) -> RecordedTrack:
         return RecordedTrack(
@@ -55,6 +57,7 @@ class _Seen:
             start=timecode(self.times[0]),
             end=timecode(self.times[-1]),
             size=round(float(np.median(self.sizes)), 1),
+            trust=round(float(np.median(self.trusts)), 2),
             frames=self.landmarks,
         )
 
@@ -92,5 +95,5 @@ def survey(
     if not seen:
         raise InputError(f"{source}: no face was found")
     records = [track.record(number) for number, track in sorted(seen.items())]
-    tracks = Tracks(detector=options.detector, width=width, height=height, tracks=records)
+    tracks = Tracks(placement=options.placement, width=width, height=height, tracks=records)
     return Survey(tracks, {number: track.crops.items for number, track in sorted(seen.items())})

@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from gfpvideo.composite import weigh as weighing
 from gfpvideo.composite.guard import guard
-from gfpvideo.composite.mask import parse
+from gfpvideo.composite.mask import mask
 from gfpvideo.composite.paste import paste
 from gfpvideo.composite.weigh import weigh
 from gfpvideo.faces.align import align
 from gfpvideo.faces.choose import choose
 from gfpvideo.faces.detect import Found, detect
+from gfpvideo.faces.refine import describe
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.faces.tracks_file import recorded
@@ -49,9 +50,11 @@ def follow(
         known: what was found in frames that need no search, by index.
     """
     if options.tracks is not None:
-        return run("track", recorded(frames, options.tracks, options.detector), thread=True)
+        return run("track", recorded(frames, options.tracks, options.placement), thread=True)
     marked = run("shots", mark_shots(frames))
-    found = run("detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known))
+    found = run(
+        "detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known, parts.refiner)
+    )
     tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
     return run("track", track(found, tracker), thread=True)
 
@@ -61,7 +64,8 @@ def cut_out(
 ) -> Iterator[CroppedFrame]:
     """Frames with crops, sides of ``size`` pixels, of those faces that are chosen."""
     chosen = choose(followed, options.only, options.skip, options.max_faces)
-    return run("align", align(chosen, size, parts.detector.landmarks_512))
+    cropped = run("align", align(chosen, size, parts.landmarks_512))
+    return run("describe", describe(cropped, parts.landmarks))
 
 
 def restore_faces(
@@ -81,7 +85,7 @@ def restore_faces(
     weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
     wanted = _since(weighed, first_of_block(first - steadying.reach(options.steady).back))
     made = run("generate", generate(wanted, parts.generator, options.batch, options.reuse), thread=True)
-    masked = run("mask", parse(made, parts.parser))
+    masked = run("mask", mask(made, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
     pasted = run("paste", paste(steadied, strength=options.strength, color=options.color), thread=True)

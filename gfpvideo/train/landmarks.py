@@ -22,7 +22,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
 from gfpvideo.errors import OutputError, WeightsError
-from gfpvideo.networks.landmarks import GROUPS, POINTS, LandmarkNet, Seen, anchors
+from gfpvideo.networks.landmark_net import LandmarkNet, Seen
+from gfpvideo.networks.landmarks import GROUPS, POINTS, anchors
 from gfpvideo.train.landmarks_data import Batch, Pictures, Samples, prepared
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 

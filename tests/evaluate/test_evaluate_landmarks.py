@@ -22,7 +22,8 @@ from gfpvideo.evaluate.landmarks import (
     to_ours,
     trembling,
 )
-from gfpvideo.networks.landmarks import LANDMARKS_512, POINTS, LandmarkNet, Rough, anchors
+from gfpvideo.networks.landmark_net import LandmarkNet
+from gfpvideo.networks.landmarks import LANDMARKS_512, POINTS, Rough, anchors
 from gfpvideo.pixels.geometry import face_size
 
 

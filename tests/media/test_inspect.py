@@ -91,9 +91,9 @@ def test_wrong_files_are_refused_in_one_line(film: Path, tape: Path, tracks: Pat
     cases = {
         "missing.json": (None, "cannot be read"),
         "text.json": ("hello", "not a file of tracks"),
-        "future.json": (json.dumps(content | {"version": 2}), "version"),
+        "future.json": (json.dumps(content | {"version": 3}), "version"),
         "short.json": (json.dumps(content | {"tracks": [content["tracks"][0] | {"frames": {"0": [1, 2]}}]}), "frames"),
-        "other.json": (json.dumps(content | {"detector": "retinaface"}), "--detector retinaface"),
+        "other.json": (json.dumps(content | {"placement": "retinaface"}), "--detector retinaface --no-refine"),
         "size.json": (json.dumps(content | {"width": 10}), "10x"),
     }
     for name, (text, words) in cases.items():
@@ -132,7 +132,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["version", "tracks", "frames", "detector", "id", "0"]), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["version", "tracks", "frames", "placement", "id", "0"]), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -164,7 +164,7 @@ def test_tracks_that_make_no_sense_are_refused_in_one_line(
     film: Path, tmp_path: Path, tracks: list[tuple[int, list[float]]], words: str
 ) -> None:
     records = [{"id": number, "shot": 1, "frames": {"0": points}} for number, points in tracks]
-    content = {"version": 1, "detector": "centerface", "width": 640, "height": 480, "tracks": records}
+    content = {"version": 2, "placement": "landmarks", "width": 640, "height": 480, "tracks": records}
     path = tmp_path / "tracks.json"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=words) as refused:

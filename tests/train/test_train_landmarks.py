@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from gfpvideo.errors import InputError, OptionError, OutputError, WeightsError
+from gfpvideo.networks.landmark_net import LandmarkNet, load_landmarks, traced
 from gfpvideo.networks.landmarks import (
     GROUPS,
     LANDMARKS_512,
@@ -22,13 +23,10 @@ from gfpvideo.networks.landmarks import (
     OVAL,
     POINTS,
     SIDE,
-    LandmarkNet,
     Landmarks,
     anchor_deviations,
     anchors,
     cut_face,
-    installed_landmarks,
-    load_landmarks,
     rough_face,
     rough_of_anchors,
 )
@@ -147,7 +145,7 @@ def test_the_file_is_small_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_network_that_ships_is_there() -> None:
-    network = installed_landmarks()
+    network = load_landmarks(installed("landmarks"))
     assert installed("landmarks").stat().st_size < 3e6
     canonical = network.canonical.numpy()
     assert np.allclose(canonical, canonical[MIRROR] * [-1, 1, 1], atol=1e-3)
@@ -172,7 +170,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_eight_faces_at_once_are_eight_faces_alone() -> None:
     torch.manual_seed(0)
     network = LandmarkNet().eval()
-    running = Landmarks(network)
+    running = Landmarks(traced(network))
     crops = np.random.default_rng(0).uniform(-1, 1, (8, 3, SIDE, SIDE)).astype(np.float32)
     together = running(crops)
     for number in range(8):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from gfpvideo.faces.align import FFHQ_512
 from gfpvideo.faces.detect import Found, detect
-from gfpvideo.frames import DetectedFrame, Detection, Samples, ShotFrame
+from gfpvideo.faces.refine import Refiner
+from gfpvideo.frames import DetectedFrame, Detection, Frame, Samples, ShotFrame
 from helpers import frame_of
 
 SCALE = 0.25
@@ -77,7 +79,7 @@ def test_doubled_frames_are_searched_once() -> None:
 def test_even_movement_is_interpolated_exactly(every: int) -> None:
     places = [float(index) for index in range(13)]
     found, asked = searched(places, every)
-    assert asked == list(range(0, 13, every))
+    assert asked == {1: list(range(13)), 2: [0, 1, 3, 5, 7, 9, 11, 12], 3: [0, 1, 3, 6, 9, 12]}[every]
     for item, place in zip(found, places, strict=True):
         (face,) = item.detections
         assert np.allclose(face.landmarks, FFHQ_512 * SCALE + [place, 0.0])
@@ -85,15 +87,21 @@ def test_even_movement_is_interpolated_exactly(every: int) -> None:
 
 
 def test_what_comes_goes_or_jumps_is_searched() -> None:
-    assert searched([0.0, 0.0, 0.0, 20.0, 20.0])[1] == [0, 2, 4, 3]
+    assert searched([0.0, 0.0, 0.0, 0.0, 20.0, 20.0])[1] == [0, 1, 3, 5, 4]
     found, asked = searched([None, None, None, 1.0, 1.0, 1.0, None])
-    assert sorted(asked) == [0, 2, 3, 4, 5, 6]
+    assert asked == [0, 1, 3, 2, 4, 6, 5]
     assert [len(item.detections) for item in found] == [0, 0, 0, 1, 1, 1, 0]
+
+
+def test_searches_become_rarer_while_nothing_happens() -> None:
+    """Twice as rare each time, up to the limit; and all over again after something happened."""
+    assert searched([0.0] * 25, every=8)[1] == [0, 1, 3, 7, 15, 23, 24]
+    assert searched([0.0] * 8 + [20.0] * 8, every=4)[1] == [0, 1, 3, 7, 11, 8, 9, 10, 12, 14, 15]
 
 
 def test_nothing_is_interpolated_across_a_cut_or_beyond_the_end() -> None:
     found, asked = searched([0.0] * 3 + [2.0] * 5, cuts=(0, 3))
-    assert sorted(asked) == [0, 2, 3, 4, 6, 7]
+    assert asked == [0, 1, 2, 3, 4, 6, 7]
     assert [float(item.detections[0].box[0]) for item in found] == [0.0] * 3 + [2.0] * 5
 
 
@@ -108,3 +116,28 @@ def test_going_on_gives_what_was_found_before(kept: int) -> None:
         assert len(one.detections) == len(other.detections)
         for a, b in zip(one.detections, other.detections, strict=True):
             assert np.array_equal(a.landmarks, b.landmarks)
+
+
+class Following:
+    """Stands for what places faces: sure of them, but in some frames."""
+
+    landmarks_512 = FFHQ_512
+
+    def __init__(self, unsure: Sequence[int] = ()) -> None:
+        self._unsure = unsure
+        self.looked: list[int] = []
+
+    def __call__(self, frame: Frame, face: Detection, landmarks_512: NDArray[np.float64] = FFHQ_512) -> Detection:
+        self.looked.append(frame.index)
+        return replace(face, deviations=np.full(5, 20.0 if frame.index in self._unsure else 1.0))
+
+
+def test_a_face_between_two_searches_is_looked_for_and_searched_if_not_seen_well() -> None:
+    for unsure, asked in (((), [0, 1, 3, 7]), ((5,), [0, 1, 3, 7, 5])):
+        detector, refiner = Scripted([float(2 * index) for index in range(8)]), Following(unsure)
+        shots = iter(frames(8))
+        found = list(detect(shots, detector, every=4, refiner=cast("Refiner", refiner)))
+        assert detector.asked == asked
+        assert sorted({*refiner.looked}) == list(range(8))
+        assert [item.detections[0].box[0] for item in found] == pytest.approx([2.0 * index for index in range(8)])
+        assert all(item.detections[0].deviations is not None for item in found)

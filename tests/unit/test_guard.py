@@ -1,6 +1,7 @@
 """What covers a face stays as it is, whatever the generator makes of it; and masks of other shapes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,12 @@ import torch
 from facexlib.parsing.parsenet import ParseNet
 
 from gfpvideo.composite.guard import agreement, guarded
-from gfpvideo.composite.mask import parse
+from gfpvideo.composite.mask import mask as masked
+from gfpvideo.composite.mask import outlined
 from gfpvideo.composite.paste import pasted
 from gfpvideo.errors import WeightsError
-from gfpvideo.frames import GeneratedFrame, RestoredCrop, Samples
+from gfpvideo.frames import GeneratedFrame, RestoredCrop, Samples, Shape
+from gfpvideo.networks.landmarks import OUTLINE, POINTS
 from gfpvideo.networks.parsenet import FaceParser
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.patches import patched
@@ -90,7 +93,7 @@ def test_a_parsed_mask_is_soft_and_ends_before_the_border(face: FloatImage) -> N
         found[:, :, :128] = 1
         return found
 
-    (found,) = parse(iter([frame_with(restored_crop(face, face))]), left_half)
+    (found,) = masked(iter([frame_with(restored_crop(face, face))]), "parsing", left_half)
     mask = found.crops[0].mask
     assert mask[128, 64] > 0.99
     assert mask[128, 192] < 0.01
@@ -114,3 +117,26 @@ def test_wrong_weights_of_a_parser_are_refused(tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "parsenet.pth")
     with pytest.raises(WeightsError, match="not the weights of ParseNet"):
         FaceParser(tmp_path / "parsenet.pth")
+
+
+def test_an_outlined_mask_follows_the_face(face: FloatImage) -> None:
+    """A narrow face gets a narrow mask, an open mouth a lower chin; nothing reaches the crop's border."""
+    round_face = np.zeros((POINTS, 2))
+    angles = np.linspace(0, 2 * np.pi, len(OUTLINE), endpoint=False)
+    round_face[OUTLINE] = np.stack([128 + 70 * np.sin(angles), 140 - 90 * np.cos(angles)], axis=1)
+    wide, narrow, long = (outlined(Shape(round_face * size + shift, 0.0, 1.0), 256) for size, shift in (
+        ([1.0, 1.0], [0, 0]), ([0.6, 1.0], [128 * 0.4, 0]), ([1.0, 1.15], [0, -140 * 0.15 + 13.5]),
+    ))  # fmt: skip
+    assert wide[140, 128] == narrow[140, 128] == 1.0
+    assert wide[140, 190] > 0.9
+    assert narrow[140, 190] < 0.05
+    assert long[242, 128] > wide[242, 128] + 0.2
+    for each in (wide, narrow, long):
+        assert each[[0, -1]].max() == each[:, [0, -1]].max() == 0
+    crop = replace(
+        restored_crop(face, face), crop=replace(restored_crop(face, face).crop, shape=Shape(round_face, 0, 1))
+    )
+    (found,) = masked(iter([frame_with(crop)]), "outline", None)
+    assert np.array_equal(found.crops[0].mask, outlined(Shape(round_face, 0, 1), len(face)))
+    (kept,) = masked(iter([frame_with(restored_crop(face, face))]), "outline", None)
+    assert kept.crops[0].mask is face_mask(len(face))

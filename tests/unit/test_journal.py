@@ -3,10 +3,12 @@
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
+from gfpvideo.frames import Detection
 from gfpvideo.media.places import Segment
 from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint, read_begun
@@ -38,7 +41,15 @@ def record(first: int, count: int, size: int = len(CONTENT)) -> SegmentRecord:
     pts = [1001 * (first + offset) for offset in range(count)]
     found = [[float(first + offset)] * 15 for offset in range(count)]
     return SegmentRecord(
-        first=first, bytes=size, pts=pts, reorder=2, faces=0, spared=0, tracks=[], detections=[[one] for one in found]
+        first=first,
+        bytes=size,
+        pts=pts,
+        reorder=2,
+        faces=0,
+        spared=0,
+        hopeless=0,
+        tracks=[],
+        detections=[[one] for one in found],
     )
 
 
@@ -395,7 +406,9 @@ class Encoder:
 def written(journal: Journal, first: int, end: int, stop: threading.Event | None = None) -> Iterator[int]:
     """Have the frames of these indexes written; gives those that were."""
     frames: Any = (
-        SimpleNamespace(frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, detections=())
+        SimpleNamespace(
+            frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, hopeless=0, detections=()
+        )
         for index in range(first, end)
     )
     encoder: Any = Encoder()
@@ -438,3 +451,17 @@ def test_a_film_that_can_be_read_further_than_before_is_not_cut_short(tmp_path: 
     assert again.next_index == 4
     assert list(written(again, 4, 9)) == [4, 5, 6, 7, 8]
     assert again.missing(9) == []
+
+
+def test_detections_are_kept_exactly_with_their_deviations_or_without(rng: np.random.Generator) -> None:
+    plain = Detection(rng.normal(size=(5, 2)), rng.normal(size=4), 0.7)
+    sure = replace(plain, deviations=rng.uniform(size=5))
+    one, other = unpack(pack((plain, sure)))
+    assert one.deviations is None
+    assert sure.deviations is not None
+    assert other.deviations is not None
+    assert np.array_equal(other.deviations, sure.deviations)
+    for found in (one, other):
+        assert np.array_equal(found.landmarks, plain.landmarks)
+        assert np.array_equal(found.box, plain.box)
+        assert found.score == 0.7

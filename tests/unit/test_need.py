@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ import skimage.data
 
 from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
 from gfpvideo.faces.align import template
-from gfpvideo.frames import CroppedFrame, Samples
+from gfpvideo.frames import CroppedFrame, Samples, Shape
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import resample
+from gfpvideo.train.degrade import film_grain, jpeg
 from helpers import crop_of, cropped_frame, frame_of
 
 SIZE = 256
@@ -99,3 +101,53 @@ def test_shares_change_smoothly_along_a_track(face: FloatImage) -> None:
     assert shares[-1] == 0.0
     other = [replace(frame, crops=()) for frame in frames()]
     assert [len(frame.crops) for frame in weigh(iter(other), 10)] == [0] * 30
+
+
+@pytest.mark.parametrize("kind", ["film grain", "print", "grain and JPEG"])
+def test_coarse_noise_of_a_still_does_not_pass_for_sharpness(
+    kind: str, face: FloatImage, rng: np.random.Generator
+) -> None:
+    """A single picture with grain as coarse as detail: it needs restoring, though it looks sharp by its energy."""
+    small = np.asarray(cv2.resize((face + 1) / 2, (150, 150), interpolation=cv2.INTER_AREA), np.float32)
+    if kind == "print":
+        across, down = np.meshgrid(np.arange(150), np.arange(150))
+        dots = np.sin(across * 2.0 + down * 0.2) * np.sin(down * 2.0 - across * 0.2)
+        aged = np.clip(small + 0.08 * dots[..., None].astype(np.float32), 0, 1)
+    else:
+        aged = film_grain(small, 12 / 255, 1.0, rng)
+        aged = jpeg(aged, 60) if kind == "grain and JPEG" else aged
+    to_crop = np.array([[SIZE / 150, 0, 0], [0, SIZE / 150, 0]])
+    shown = resample(np.asarray(aged * 2 - 1, np.float32), to_crop, (SIZE, SIZE), cv2.BORDER_REFLECT_101)
+    assert needs(np.clip(shown, -1, 1)) > 0.9
+
+
+def test_a_face_that_cannot_be_placed_is_left_alone(face: FloatImage) -> None:
+    """Over time: one doubtful frame changes little, a track of them is hopeless, and none of its crops runs."""
+    blurred = coarse(face, 6)
+
+    def shares(trusts: list[float]) -> list[tuple[float, bool]]:
+        frames = []
+        for index, trust in enumerate(trusts):
+            crop = replace(crop_of(blurred), shape=Shape(np.zeros((1, 2)), 0.0, trust))
+            frames.append(cropped_frame(frame_of([np.zeros((4, 4), np.uint8)], Samples("gray", 8), index), crop))
+        done = weigh(iter(frames), 10)
+        return [(frame.crops[0].share, frame.crops[0].hopeless) for frame in done]
+
+    assert shares([1.0] * 20) == [(1.0, False)] * 20
+    assert shares([0.1] * 20) == [(0.0, True)] * 20
+    once = shares([1.0] * 10 + [0.0] + [1.0] * 10)
+    assert min(share for share, _ in once) > 0.9
+    falling = [share for share, _ in shares([1.0] * 15 + [0.0] * 15)]
+    assert falling[0] == 1.0
+    assert falling[-1] == 0.0
+    assert max(abs(one - other) for one, other in pairwise(falling)) < 0.5
+
+
+def test_the_pose_says_what_is_seen_from_the_side(face: FloatImage) -> None:
+    blurred = crop_of(coarse(face, 6))
+    found = [
+        need(replace(blurred, shape=Shape(np.zeros((1, 2)), np.radians(yaw), 1.0)), 10) for yaw in (0, -45, 45, 70)
+    ]
+    assert found[0] == 1.0
+    assert 0 < found[1] == found[2] < 1
+    assert found[3] == 0.0

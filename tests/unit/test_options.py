@@ -182,7 +182,7 @@ def test_flags_say_what_they_take() -> None:
     for words in (
         "Target [default: SOURCE with .restored before the suffix]; - is standard output (Matroska).",
         "--steady <int> Frames either side that a face is averaged with where nothing moves. [default: 4; 0 to 24]",
-        "--mask ellipse|parsing Region",
+        "--mask outline|ellipse|parsing Region",
         "detector sees. [default: 640, or half of the film's if more; 64 to 8192]",
         "--encoder-option KEY=VALUE",
         "--telecine --no-telecine",

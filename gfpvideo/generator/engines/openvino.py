@@ -6,7 +6,6 @@ face as a single one, and a face's result then cannot depend on its companions.
 """
 
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
+from gfpvideo.networks.graphs import cache_folder, save_graph
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import side_by_side
@@ -28,8 +28,6 @@ from gfpvideo.stages.threads import side_by_side
 if TYPE_CHECKING:
     from gfpvideo.networks.gfpgan.network import Gfpgan
 
-CACHE_VARIABLE = "GFPVIDEO_CACHE"
-"""Environment variable that names the folder of compiled models."""
 _GRAPH_VERSION = 3
 """Raised whenever the traced graph changes, so that no stale one is used."""
 _ABILITIES: TypeAdapter[Abilities] = TypeAdapter(Abilities)
@@ -98,15 +96,6 @@ def _streams(together: int) -> int:
     return min(together, os.cpu_count() or 1)
 
 
-def cache_folder() -> Path:
-    """Folder of traced and compiled models: ``GFPVIDEO_CACHE``, else the user's cache folder."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("gfpvideo", appauthor=False)
-
-
 def traced_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
     target = folder / "traced" / _graph_name(model)
@@ -148,22 +137,6 @@ def _trace(network: "Gfpgan", target: Path) -> None:
 def _abilities(graph: ov.Model) -> Abilities:
     """What the network can do, as its graph says."""
     return _ABILITIES.validate_json(graph.get_rt_info(_ABILITIES_PLACE).astype(str))
-
-
-def save_graph(graph: ov.Model, target: Path) -> None:
-    """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        finished = Path(scratch) / "graph"
-        finished.mkdir()
-        ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
-        if target.is_dir():
-            target.rename(Path(scratch) / "before")
-        try:
-            finished.rename(target)
-        except OSError:
-            if not target.is_dir():  # another process that traced the same model may have been faster
-                raise
 
 
 def _choose_device(core: ov.Core, device: str) -> str:

@@ -136,6 +136,8 @@ def _networks(options: RestoreOptions) -> dict[str, str]:
     """SHA-256 of the weights of the networks beside the generator; published ones are checked when they are loaded."""
     found: dict[str, str] = {}
     found["detector"] = entry("centerface" if options.detector == "centerface" else "retinaface-resnet50").sha256
+    if options.refine:
+        found["landmarks"] = entry("landmarks").sha256
     if options.mask == "parsing":
         found["parser"] = entry("parsenet").sha256
     if options.reference is not None:

@@ -5,14 +5,23 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gfpvideo.frames import Detection
 
 _RECORD = re.compile(r"segment-(\d{5,})\.json")
 
-Found = Annotated[list[float], Field(min_length=15, max_length=15)]
-"""A detection: ten coordinates of landmarks, four of the box, the score."""
+
+def _long(found: list[float]) -> list[float]:
+    if len(found) not in (_PLAIN, _PLAIN + 5):
+        raise ValueError("a detection has fifteen numbers, or twenty")
+    return found
+
+
+_PLAIN = 15
+Found = Annotated[list[float], AfterValidator(_long)]
+"""A detection: ten coordinates of landmarks, four of the box, the score, and deviations of five landmarks if known."""
 
 
 class SegmentRecord(BaseModel):
@@ -26,6 +35,7 @@ class SegmentRecord(BaseModel):
     reorder: int = Field(ge=0)
     faces: int = Field(ge=0)
     spared: int = Field(ge=0)
+    hopeless: int = Field(ge=0)
     tracks: list[int]
     detections: list[list[Found]] = Field(description="What the detector found in each of its frames.")
 
@@ -43,13 +53,23 @@ class SegmentRecord(BaseModel):
 
 def pack(detections: tuple[Detection, ...]) -> list[Found]:
     """Detections as a record holds them, exactly."""
-    return [[*face.landmarks.ravel().tolist(), *face.box.tolist(), face.score] for face in detections]
+    return [
+        np.concatenate([face.landmarks.ravel(), face.box, [face.score], *_optional(face.deviations)]).tolist()
+        for face in detections
+    ]
+
+
+def _optional(deviations: NDArray[np.float64] | None) -> list[NDArray[np.float64]]:
+    return [] if deviations is None else [deviations]
 
 
 def unpack(found: list[Found]) -> tuple[Detection, ...]:
     """The inverse of :func:`pack`."""
-    rows = np.array(found).reshape(-1, 15)
-    return tuple(Detection(row[:10].reshape(5, 2), row[10:14], float(row[14])) for row in rows)
+    rows = (np.array(row, np.float64) for row in found)
+    return tuple(
+        Detection(row[:10].reshape(5, 2), row[10:14], float(row[14]), row[_PLAIN:] if len(row) > _PLAIN else None)
+        for row in rows
+    )
 
 
 def segment_path(folder: Path, number: int) -> Path:

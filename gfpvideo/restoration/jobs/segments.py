@@ -79,6 +79,7 @@ def _segment(
         reorder=segment.reorder,
         faces=seen.faces,
         spared=seen.spared,
+        hopeless=seen.hopeless,
         tracks=sorted(seen.tracks),
         detections=seen.detections,
     )
@@ -89,7 +90,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.first = -1
-        self.faces = self.spared = 0
+        self.faces = self.spared = self.hopeless = 0
         self.tracks: set[int] = set()
         self.detections: list[list[list[float]]] = []
 
@@ -98,6 +99,7 @@ class _Seen:
             self.first = restored.frame.index
         self.faces += len(restored.patches)
         self.spared += restored.spared
+        self.hopeless += restored.hopeless
         self.tracks.update(patch.track for patch in restored.patches)
         self.detections.append(pack(restored.detections))
         return restored

@@ -1,0 +1,142 @@
+"""Place a face by the landmark network: from about where a detector saw it to where its eyes and mouth are.
+
+The network sees a crop around a rough face. Where it finds the face elsewhere than it was told to look, it looks again
+from there: detectors are off by a good part of small, tilted and blurred faces, and the network was trained on crops
+that err less.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.faces.align import crop_rect, template
+from gfpvideo.frames import Crop, CroppedFrame, Detection, Frame, Shape
+from gfpvideo.networks.landmarks import (
+    LANDMARKS_512,
+    SIDE,
+    Found,
+    Landmarks,
+    Rough,
+    anchor_deviations,
+    anchors,
+    crop_map,
+    cut_face,
+    network_input,
+    rough_of_anchors,
+)
+from gfpvideo.pixels.color import align_rect, read_rgb
+from gfpvideo.pixels.geometry import compose, invert, local, move, resample, scale_of, similarity_transform
+from gfpvideo.pixels.ramp import ramp
+
+Points = NDArray[np.float64]
+
+_LOOKS = 3
+"""Most looks at a face."""
+_MOVED = 0.06
+"""Shift of the face, as a share of its size, from which it is worth while to look again..."""
+_RESIZED = 1.1
+"""... a change of its size..."""
+_TURNED = np.radians(8)
+"""... and a turn."""
+_SURE, _LOST = 0.14, 0.24
+"""Mean deviation of the anchors, as a share of the eye distance, that a good restoration bears, and that none does."""
+_ABSENT, _PRESENT = 0.04, 0.2
+"""Presence below which there is nothing to restore, and from which there is a face."""
+
+
+class Refiner:
+    """Finds faces again in frames, given about where they are."""
+
+    landmarks_512 = LANDMARKS_512
+    """(5, 2) where its anchors lie in an aligned face."""
+
+    def __init__(self, network: Landmarks) -> None:
+        self.network = network
+
+    def __call__(self, frame: Frame, face: Detection, landmarks_512: Points = LANDMARKS_512) -> Detection:
+        """The same face, better placed.
+
+        Args:
+            frame: the frame.
+            face: about where it is, in display coordinates.
+            landmarks_512: (5, 2) where the landmarks of ``face`` lie in an aligned face: a detector's, or our own.
+        """
+        rough = rough_of_anchors(to_ours(face.landmarks, landmarks_512))
+        for _ in range(_LOOKS):
+            seen = self._look(frame, rough)
+            if seen is None:  # outside the picture
+                return face
+            before, rough = rough, rough_of_anchors(seen.landmarks)
+            if not _elsewhere(before, rough):
+                break
+        return Detection(seen.landmarks, face.box, face.score, seen.deviations)
+
+    def _look(self, frame: Frame, rough: Rough) -> "_Placed | None":
+        to_crop = compose(crop_map(rough), frame.to_display)
+        rect = align_rect(crop_rect(to_crop, SIDE), frame.samples, frame.size)
+        if rect.empty:
+            return None
+        rgb = read_rgb(frame.components, frame.samples, rect)
+        crop = resample(rgb, local(to_crop, rect), (SIDE, SIDE), cv2.BORDER_REPLICATE)
+        found = self.network(network_input(crop)[None])
+        return _Placed(found, rough)
+
+
+class _Placed:
+    """Anchors and their deviations in the picture."""
+
+    def __init__(self, found: Found, rough: Rough) -> None:
+        to_picture = invert(crop_map(rough))
+        self.landmarks = move(to_picture, anchors(found.points[0]))
+        self.deviations = anchor_deviations(found.deviations[0]) * scale_of(to_picture)
+
+
+def _elsewhere(before: Rough, after: Rough) -> bool:
+    """Whether a face was found so far from where it was looked for that another look sees it better."""
+    shift = float(np.linalg.norm(after.centre - before.centre)) / before.size
+    turn = abs((after.angle - before.angle + np.pi) % (2 * np.pi) - np.pi)
+    ratio = after.size / before.size
+    return shift > _MOVED or turn > _TURNED or not 1 / _RESIZED < ratio < _RESIZED
+
+
+def to_ours(landmarks: Points, landmarks_512: Points) -> Points:
+    """A detector's landmarks moved to where ours lie on an average face."""
+    to_face = similarity_transform(template(512, landmarks_512), landmarks)
+    return landmarks + (LANDMARKS_512 - landmarks_512) @ to_face[:, :2].T
+
+
+def found_well(face: Detection) -> bool:
+    """Whether a face that was looked for without a search was surely there."""
+    return face.deviations is not None and _uncertainty(face.landmarks, face.deviations) < _SURE
+
+
+def _uncertainty(landmarks: Points, deviations: Points) -> float:
+    """Mean deviation of the anchors as a share of the eye distance."""
+    return float(deviations.mean() / max(1e-6, float(np.linalg.norm(landmarks[1] - landmarks[0]))))
+
+
+def describe(frames: Iterator[CroppedFrame], network: Landmarks | None) -> Iterator[CroppedFrame]:
+    """Stage: crops with the points of the faces in them; without a network they stay as they are."""
+    for frame in frames:
+        if network is None:
+            yield frame
+        else:
+            yield replace(frame, crops=tuple(replace(crop, shape=shape_of(crop, network)) for crop in frame.crops))
+
+
+def shape_of(crop: Crop, network: Landmarks) -> Shape:
+    """The face's points in an aligned crop, its pose, and how far they can be trusted."""
+    rough = rough_of_anchors(template(len(crop.source), LANDMARKS_512))
+    picture, to_input = cut_face(np.asarray((crop.source + 1) / 2, np.float32), rough)
+    found = network(picture[None])
+    return Shape(move(invert(to_input), found.points[0]), float(found.pose[0, 0]), trust(found))
+
+
+def trust(found: Found) -> float:
+    """How surely the first crop holds a face that can be restored, and its points are right: 0 to 1."""
+    points = anchors(found.points[0])
+    unsure = ramp(_uncertainty(points, anchor_deviations(found.deviations[0])), _SURE, _LOST)
+    return float((1 - unsure) * ramp(float(found.presence[0]), _ABSENT, _PRESENT))

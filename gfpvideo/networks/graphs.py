@@ -1,0 +1,35 @@
+"""Networks as OpenVINO runs them: traced once, kept in the user's cache folder."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import openvino as ov
+
+CACHE_VARIABLE = "GFPVIDEO_CACHE"
+"""Environment variable that names the folder of compiled models."""
+
+
+def cache_folder() -> Path:
+    """Folder of traced and compiled models: ``GFPVIDEO_CACHE``, else the user's cache folder."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("gfpvideo", appauthor=False)
+
+
+def save_graph(graph: ov.Model, target: Path) -> None:
+    """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        finished = Path(scratch) / "graph"
+        finished.mkdir()
+        ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
+        if target.is_dir():
+            target.rename(Path(scratch) / "before")
+        try:
+            finished.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process that traced the same model may have been faster
+                raise
