@@ -17,9 +17,9 @@ Parser = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _SOFT = 11 / 512
 """Standard deviation, as a share of the crop's side, of a parsed mask's edge."""
-_WIDER = 1.1
+_WIDER = 1.25
 """How much larger than the outline the restored region is: its soft edge lies outside the face."""
-_EDGE = 18 / 512
+_EDGE = 26 / 512
 """Standard deviation, as a share of the crop's side, of the edge around an outline."""
 _SHIFT = 4
 """Fractional bits of the polygon's corners."""

@@ -123,14 +123,15 @@ def test_an_outlined_mask_follows_the_face(face: FloatImage) -> None:
     """A narrow face gets a narrow mask, an open mouth a lower chin; nothing reaches the crop's border."""
     round_face = np.zeros((POINTS, 2))
     angles = np.linspace(0, 2 * np.pi, len(OUTLINE), endpoint=False)
-    round_face[OUTLINE] = np.stack([128 + 70 * np.sin(angles), 140 - 90 * np.cos(angles)], axis=1)
+    round_face[OUTLINE] = np.stack([128 + 50 * np.sin(angles), 140 - 64 * np.cos(angles)], axis=1)
     wide, narrow, long = (outlined(Shape(round_face * size + shift, 0.0, 1.0), 256) for size, shift in (
         ([1.0, 1.0], [0, 0]), ([0.6, 1.0], [128 * 0.4, 0]), ([1.0, 1.15], [0, -140 * 0.15 + 13.5]),
     ))  # fmt: skip
-    assert wide[140, 128] == narrow[140, 128] == 1.0
-    assert wide[140, 190] > 0.9
+    assert min(wide[140, 128], narrow[140, 128]) > 0.98
+    assert wide[140, 170] > 0.9
+    assert wide[140, 190] > narrow[140, 190] + 0.3
     assert narrow[140, 190] < 0.05
-    assert long[242, 128] > wide[242, 128] + 0.2
+    assert long[232, 128] > wide[232, 128] + 0.2
     for each in (wide, narrow, long):
         assert each[[0, -1]].max() == each[:, [0, -1]].max() == 0
     crop = replace(
