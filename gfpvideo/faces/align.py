@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame, Face, Frame, Rect, TrackedFrame
-from gfpvideo.pixels.color import align_rect, read_rgb, rgb_to_ycc
+from gfpvideo.pixels.color import FloatImage, align_rect, read_rgb, rgb_to_ycc
 from gfpvideo.pixels.geometry import Affine, compose, invert, local, move, resample, similarity_transform
 
 FFHQ_512 = np.array(
@@ -39,14 +39,28 @@ def crop_rect(to_crop: Affine, size: int) -> Rect:
     return Rect(int(left), int(top), int(right), int(bottom))
 
 
-def cut(frame: Frame, face: Face, target: NDArray[np.float64], size: int) -> Crop | None:
-    """Cut ``face`` out of ``frame``, its landmarks on ``target``; ``None`` if it lies outside the picture."""
-    to_crop = compose(similarity_transform(face.landmarks, target), frame.to_display)
+def sampled(frame: Frame, to_crop: Affine, size: int, border: int) -> tuple[FloatImage, Rect] | None:
+    """A crop (S, S, 3) RGB in about [0, 1] and the storage rectangle that it covers; ``None`` outside the picture.
+
+    Args:
+        frame: the frame.
+        to_crop: (2, 3) map from storage to crop coordinates.
+        size: side of the crop in pixels.
+        border: OpenCV's kind of border, for what lies beyond the rectangle.
+    """
     rect = align_rect(crop_rect(to_crop, size), frame.samples, frame.size)
     if rect.empty:
         return None
     rgb = read_rgb(frame.components, frame.samples, rect)
-    aligned = resample(rgb, local(to_crop, rect), (size, size), cv2.BORDER_REFLECT_101)
+    return resample(rgb, local(to_crop, rect), (size, size), border), rect
+
+
+def cut(frame: Frame, face: Face, target: NDArray[np.float64], size: int) -> Crop | None:
+    """Cut ``face`` out of ``frame``, its landmarks on ``target``; ``None`` if it lies outside the picture."""
+    to_crop = compose(similarity_transform(face.landmarks, target), frame.to_display)
+    if (found := sampled(frame, to_crop, size, cv2.BORDER_REFLECT_101)) is None:
+        return None
+    aligned, rect = found
     source = np.clip(aligned * 2 - 1, -1.0, 1.0)
     return Crop(face, to_crop, rect, source, rgb_to_ycc(source)[0])
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.faces.align import crop_rect, template
+from gfpvideo.faces.align import sampled, template
 from gfpvideo.frames import Crop, CroppedFrame, Detection, Frame, Shape
 from gfpvideo.networks.landmarks import (
     LANDMARKS_512,
@@ -27,8 +27,7 @@ from gfpvideo.networks.landmarks import (
     network_input,
     rough_of_anchors,
 )
-from gfpvideo.pixels.color import align_rect, read_rgb
-from gfpvideo.pixels.geometry import compose, invert, local, move, resample, scale_of, similarity_transform
+from gfpvideo.pixels.geometry import compose, invert, move, scale_of, similarity_transform
 from gfpvideo.pixels.ramp import ramp
 
 Points = NDArray[np.float64]
@@ -50,11 +49,8 @@ _ABSENT, _PRESENT = 0.04, 0.2
 class Refiner:
     """Finds faces again in frames, given about where they are."""
 
-    landmarks_512 = LANDMARKS_512
-    """(5, 2) where its anchors lie in an aligned face."""
-
     def __init__(self, network: Landmarks) -> None:
-        self.network = network
+        self._network = network
 
     def __call__(self, frame: Frame, face: Detection, landmarks_512: Points = LANDMARKS_512) -> Detection:
         """The same face, better placed.
@@ -65,33 +61,28 @@ class Refiner:
             landmarks_512: (5, 2) where the landmarks of ``face`` lie in an aligned face: a detector's, or our own.
         """
         rough = rough_of_anchors(to_ours(face.landmarks, landmarks_512))
+        placed = face
         for _ in range(_LOOKS):
-            seen = self._look(frame, rough)
+            seen = self._look(frame, face, rough)
             if seen is None:  # outside the picture
                 return face
-            before, rough = rough, rough_of_anchors(seen.landmarks)
+            placed, before, rough = seen, rough, rough_of_anchors(seen.landmarks)
             if not _elsewhere(before, rough):
                 break
-        return Detection(seen.landmarks, face.box, face.score, seen.deviations)
+        return placed
 
-    def _look(self, frame: Frame, rough: Rough) -> "_Placed | None":
-        to_crop = compose(crop_map(rough), frame.to_display)
-        rect = align_rect(crop_rect(to_crop, SIDE), frame.samples, frame.size)
-        if rect.empty:
+    def _look(self, frame: Frame, face: Detection, rough: Rough) -> Detection | None:
+        """The face as it is seen when it is looked for at ``rough``."""
+        to_crop = crop_map(rough)
+        cut_out = sampled(frame, compose(to_crop, frame.to_display), SIDE, cv2.BORDER_REPLICATE)
+        if cut_out is None:
             return None
-        rgb = read_rgb(frame.components, frame.samples, rect)
-        crop = resample(rgb, local(to_crop, rect), (SIDE, SIDE), cv2.BORDER_REPLICATE)
-        found = self.network(network_input(crop)[None])
-        return _Placed(found, rough)
-
-
-class _Placed:
-    """Anchors and their deviations in the picture."""
-
-    def __init__(self, found: Found, rough: Rough) -> None:
-        to_picture = invert(crop_map(rough))
-        self.landmarks = move(to_picture, anchors(found.points[0]))
-        self.deviations = anchor_deviations(found.deviations[0]) * scale_of(to_picture)
+        found, to_picture = self._network(network_input(cut_out[0])[None]), invert(to_crop)
+        return replace(
+            face,
+            landmarks=move(to_picture, anchors(found.points[0])),
+            deviations=anchor_deviations(found.deviations[0]) * scale_of(to_picture),
+        )
 
 
 def _elsewhere(before: Rough, after: Rough) -> bool:

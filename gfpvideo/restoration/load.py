@@ -14,7 +14,7 @@ from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.generator import Generator, make_generator
 from gfpvideo.generator.models import find_model
 from gfpvideo.media.enlarge import Enlarge
-from gfpvideo.networks.landmarks import Landmarks, installed_landmarks
+from gfpvideo.networks.landmarks import LANDMARKS_512, Landmarks, installed_landmarks
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
 
@@ -43,7 +43,7 @@ class Finder:
     @property
     def landmarks_512(self) -> NDArray[np.float64]:
         """(5, 2) where the landmarks that faces are placed by lie in an aligned face, on average."""
-        return self.detector.landmarks_512 if self.refiner is None else self.refiner.landmarks_512
+        return self.detector.landmarks_512 if self.landmarks is None else LANDMARKS_512
 
 
 @dataclass(frozen=True)

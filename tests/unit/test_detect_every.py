@@ -121,8 +121,6 @@ def test_going_on_gives_what_was_found_before(kept: int) -> None:
 class Following:
     """Stands for what places faces: sure of them, but in some frames."""
 
-    landmarks_512 = FFHQ_512
-
     def __init__(self, unsure: Sequence[int] = ()) -> None:
         self._unsure = unsure
         self.looked: list[int] = []
