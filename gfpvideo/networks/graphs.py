@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import openvino as ov
@@ -17,6 +18,25 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("gfpvideo", appauthor=False)
+
+
+def graph_name(key: str) -> str:
+    """Name of the folder of a graph: ``key`` says which, and the version of OpenVINO goes with it."""
+    return f"{key}-{ov.get_version().split('-')[0]}"
+
+
+def traced_once(key: str, folder: Path, trace: Callable[[], ov.Model]) -> Path:
+    """Path of a graph in OpenVINO's format, traced now unless it was before.
+
+    Args:
+        key: what it is traced from, with a version of its own.
+        folder: where traced and compiled models are kept.
+        trace: makes it.
+    """
+    target = folder / "traced" / graph_name(key)
+    if not target.is_dir():
+        save_graph(trace(), target)
+    return target / "graph.xml"
 
 
 def save_graph(graph: ov.Model, target: Path) -> None:

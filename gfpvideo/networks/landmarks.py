@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import cache_folder, save_graph
+from gfpvideo.networks.graphs import cache_folder, traced_once
 from gfpvideo.networks.weights import entry, installed
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import Affine, compose, move, resample, scale_of, similarity_transform
@@ -197,10 +197,11 @@ def installed_landmarks() -> Landmarks:
         WeightsError: if its file is damaged or missing.
     """
     path = installed("landmarks")
-    version = ov.get_version().split("-")[0]
-    target = cache_folder() / "traced" / f"landmarks-{entry('landmarks').sha256}-{_GRAPH_VERSION}-{version}"
-    if not target.is_dir():
-        from gfpvideo.networks.landmark_net import load_landmarks, traced
 
-        save_graph(traced(load_landmarks(path)), target)
-    return Landmarks(ov.Core().read_model(target / "graph.xml"))
+    def trace() -> ov.Model:
+        from gfpvideo.networks.landmark_net import load_landmarks, traced  # brings torch along
+
+        return traced(load_landmarks(path))
+
+    key = f"landmarks-{entry('landmarks').sha256}-{_GRAPH_VERSION}"
+    return Landmarks(ov.Core().read_model(traced_once(key, cache_folder(), trace)))

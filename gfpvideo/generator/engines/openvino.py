@@ -20,7 +20,7 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
-from gfpvideo.networks.graphs import cache_folder, save_graph
+from gfpvideo.networks.graphs import cache_folder, graph_name, traced_once
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import side_by_side
@@ -98,15 +98,12 @@ def _streams(together: int) -> int:
 
 def traced_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
-    target = folder / "traced" / _graph_name(model)
-    if not target.is_dir():
-        _trace(load_network(model), target)
-    return target / "graph.xml"
+    return traced_once(_graph_key(model), folder, lambda: _traced(load_network(model)))
 
 
 def int8_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in eight bits; :mod:`gfpvideo.generator.quantize` makes it."""
-    return folder / "int8" / _graph_name(model) / "graph.xml"
+    return folder / "int8" / graph_name(_graph_key(model)) / "graph.xml"
 
 
 def _int8(model: ModelFile, folder: Path) -> Path:
@@ -119,19 +116,18 @@ def _int8(model: ModelFile, folder: Path) -> Path:
     return path
 
 
-def _graph_name(model: ModelFile) -> str:
-    version = ov.get_version().split("-")[0]
-    return f"{model.sha256}-{model.variant or 'found'}-{_GRAPH_VERSION}-{version}"
+def _graph_key(model: ModelFile) -> str:
+    return f"{model.sha256}-{model.variant or 'found'}-{_GRAPH_VERSION}"
 
 
-def _trace(network: "Gfpgan", target: Path) -> None:
+def _traced(network: "Gfpgan") -> ov.Model:
     import torch
 
     size = network.config.size
     exported = torch.export.export(network, (torch.zeros(1, 3, size, size),))
     graph = ov.convert_model(exported, input=[1, 3, size, size])
     graph.set_rt_info(_ABILITIES.dump_json(network.abilities).decode(), _ABILITIES_PLACE)
-    save_graph(graph, target)
+    return graph
 
 
 def _abilities(graph: ov.Model) -> Abilities:
