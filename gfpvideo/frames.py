@@ -215,6 +215,11 @@ class Crop:
     hopeless: bool = False
     """Whether it gets none because nobody can tell where its eyes and mouth are."""
 
+    @property
+    def trust(self) -> float:
+        """How far the places of its points can be trusted, 0 to 1; without points nothing speaks against them."""
+        return 1.0 if self.shape is None else self.shape.trust
+
 
 @dataclass(frozen=True)
 class CroppedFrame:

@@ -61,9 +61,8 @@ class _Measured:
 
     frame: CroppedFrame | None
     """The frame itself, until it was handed on."""
-    shares: dict[int, float]
-    trusts: dict[int, float]
-    """How far the places of its points can be trusted."""
+    needs: dict[int, tuple[float, float]]
+    """Its share, and how far the places of its points can be trusted."""
 
 
 def reach(*, adapt: bool) -> Reach:
@@ -89,10 +88,11 @@ def weigh(frames: Iterator[CroppedFrame], min_face: float, *, adapt: bool = True
 def _measured(frames: Iterator[CroppedFrame], min_face: float) -> Iterator[_Measured]:
     before: dict[int, FloatImage] = {}
     for frame in frames:
-        needs = {crop.face.track: need(crop, min_face, before.get(crop.face.track)) for crop in frame.crops}
+        needs = {
+            crop.face.track: (need(crop, min_face, before.get(crop.face.track)), crop.trust) for crop in frame.crops
+        }
         before = {crop.face.track: crop.luma for crop in frame.crops}
-        trusts = {crop.face.track: 1.0 if crop.shape is None else crop.shape.trust for crop in frame.crops}
-        yield _Measured(frame, needs, trusts)
+        yield _Measured(frame, needs)
 
 
 def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
@@ -100,9 +100,8 @@ def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
     assert frame is not None
     crops = []
     for crop in frame.crops:
-        track = crop.face.track
-        shares = [item.shares[track] for item in window if track in item.shares]
-        trusts = [item.trusts[track] for item in window if track in item.trusts]
+        needs = [item.needs[crop.face.track] for item in window if crop.face.track in item.needs]
+        shares, trusts = zip(*needs, strict=True)
         trust = float(ramp(float(np.mean(trusts)), _HOPELESS, _SURE))
         share = float(np.mean(shares)) * trust
         crops.append(replace(crop, share=share if share >= _LEAST else 0.0, hopeless=trust < _LEAST))

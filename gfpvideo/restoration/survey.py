@@ -48,7 +48,7 @@ class _Seen:
         self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
         self.times.append(frame.pts * frame.time_base)
         self.sizes.append(face_size(crop.face.landmarks))
-        self.trusts.append(1.0 if crop.shape is None else crop.shape.trust)
+        self.trusts.append(crop.trust)
 
     def record(self, number: int) -> RecordedTrack:
         return RecordedTrack(
