@@ -60,7 +60,7 @@ def detect(
             continue
         now = look(frame, cut=shot.cut)
         pairs = look.same_faces(before, now)
-        yield from look.between(before, pairs, skipped, now)
+        yield from look.between(pairs, skipped, now.raster)
         yield now
         gap = 1 if pairs is None else min(2 * gap, every)
         before, skipped = now, []
@@ -112,16 +112,14 @@ class _Look:
             return None
         return _same_faces(before.detections, now.detections, _STEADY if self._refiner is None else _NEAR)
 
-    def between(
-        self, before: DetectedFrame | None, pairs: Pairs | None, skipped: list[Frame], now: DetectedFrame
-    ) -> Iterator[DetectedFrame]:
-        """The frames between two that were searched."""
-        if before is None or pairs is None:
+    def between(self, pairs: Pairs | None, skipped: list[Frame], raster: float) -> Iterator[DetectedFrame]:
+        """The frames between two that were searched, in which ``pairs`` of the same faces were found."""
+        if pairs is None:
             yield from map(self, skipped)
             return
         for place, frame in enumerate(skipped, 1):
             share = place / (len(skipped) + 1)
-            yield self._followed(frame, [_interpolated(one, other, share) for one, other in pairs], now.raster)
+            yield self._followed(frame, [_interpolated(one, other, share) for one, other in pairs], raster)
 
     def _followed(self, frame: Frame, faces: list[Detection], raster: float) -> DetectedFrame:
         """A frame that is searched only if one of the faces, known to be there about, is not seen well."""

@@ -108,7 +108,8 @@ class LandmarkSmoother:
         """(5,) measurement variance of each landmark: small and doubtful ones are less certain."""
         raster = _JITTER_PIXELS * self._raster
         if detection.deviations is not None:
-            return np.square(_TREMBLING * detection.deviations) + raster**2 * 0.25
+            # The network saw the frame itself, not the detector's smaller picture: half of what that adds is ample.
+            return np.square(_TREMBLING * detection.deviations) + np.square(raster / 2)
         deviation = _JITTER * face_size(detection.landmarks) + raster
         return np.full(len(detection.landmarks), (deviation / max(detection.score, 0.1)) ** 2)
 
