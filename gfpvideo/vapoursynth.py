@@ -11,6 +11,7 @@ frames around it, so it is the same whenever, and however often, it is asked for
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from inspect import Signature, signature
@@ -164,6 +165,8 @@ class _Restored:
 
     A pipeline runs behind the requests. What is asked for a little later than expected makes it go on, anything else
     begin anew, as far back as a restoration depends on what was before: as when an interrupted film is gone on with.
+    It runs in a thread of its own: VapourSynth calls from threads that are none of Python's, and OpenVINO's inference
+    in one of them ends the process once the call returns (both of them keep the thread's state for Python).
     """
 
     def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[tuple[Face, ...]]) -> None:
@@ -175,6 +178,7 @@ class _Restored:
         self._next = len(faces)
         self._get: _Get
         self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1, "restore_faces")  # lives as long as the filter
 
     def changes(self, index: int, get: _Get) -> tuple[list[_Change], int]:
         """What changes in frame ``index``, and how many faces are restored in it.
@@ -186,7 +190,7 @@ class _Restored:
         with self._lock:
             if index not in self._kept:
                 self._get = get
-                self._run_to(index)
+                self._thread.submit(self._run_to, index).result()
             self._kept.move_to_end(index)
             return self._kept[index]
 
