@@ -327,11 +327,14 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         side = drawn_side(random)
         affine, turned = drawn_map(mesh, side, random)
         points, pose = moved_label(mesh, np.asarray(self._pictures.poses[chosen], np.float64), affine, turned)
-        crop = self._warped(self._pictures.faces[chosen], affine, side, random)
-        crop, covered = cover(crop, points, self._texture, random)
+        clean = self._warped(self._pictures.faces[chosen], affine, side, random)
+        crop, covered = cover(clean, points, self._texture, random)
         crop, detail = self._damaged(crop, face_size(anchors(points)), random)
-        presence, certain = restorable(detail, hidden_share(points, covered, side))
-        return _item(crop, (points + 0.5) * (SIDE / side) - 0.5, 1.0, presence, certain, pose, detail)
+        hidden, points = hidden_share(points, covered, side), (points + 0.5) * (SIDE / side) - 0.5
+        seen = cv2.resize(1 - covered.astype(np.float32), (SIDE, SIDE)) > 0.5
+        left = structure_left(cv2.resize(clean, (SIDE, SIDE)), crop, points, seen)
+        presence, certain = restorable(detail, hidden, left)
+        return _item(crop, points, 1.0, presence, certain, pose, detail)
 
     def _negative(self, random: Random) -> tuple[Tensor, ...]:
         side = drawn_side(random)
@@ -433,16 +436,45 @@ def hidden_share(points: NDArray[np.float64], covered: NDArray[np.bool_], side: 
     return float(np.mean(~inside | covered[y, x]))
 
 
-def restorable(detail: float, hidden: float) -> tuple[float, float]:
+def structure_left(
+    clean: FloatImage, damaged: FloatImage, points: NDArray[np.float64], seen: NDArray[np.bool_]
+) -> float:
+    """How much the damage has left of what makes a face: -1 to 1, the correlation of eyes, nose and mouth.
+
+    What is finer than they are is left out, as noise is, and what is coarser, as light is.
+
+    Args:
+        clean: (H, W, 3) the face before it was covered and damaged.
+        damaged: the same afterwards.
+        points: (N, 2) in its pixels.
+        seen: (H, W) where nothing covers it.
+    """
+    size = max(1.0, face_size(anchors(points)))
+    inside = np.zeros(clean.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, np.round(cv2.convexHull(points.astype(np.float32))).astype(np.int32), 1)
+    bands = [_band(picture, size)[(inside > 0) & seen] for picture in (clean, damaged)]
+    if len(bands[0]) < 2:
+        return 0.0
+    one, other = (band - band.mean() for band in bands)
+    return float(one @ other / max(1e-9, np.linalg.norm(one) * np.linalg.norm(other)))
+
+
+def _band(picture: FloatImage, size: float) -> NDArray[np.float32]:
+    grey = picture.mean(axis=2)
+    return cv2.GaussianBlur(grey, (0, 0), size / 10) - cv2.GaussianBlur(grey, (0, 0), size / 3)
+
+
+def restorable(detail: float, hidden: float, left: float) -> tuple[float, float]:
     """Whether a face can be restored, and whether that is certain enough to be taught.
 
     Args:
         detail: pixels from eyes to mouth that the damage has left.
         hidden: share of the points that are covered.
+        left: how much of the face's structure is left, see :func:`structure_left`.
     """
-    if detail < 3.2 or hidden > 0.65:
+    if detail < 3.2 or hidden > 0.65 or left < 0.3:
         return 0.0, 1.0
-    return 1.0, float(detail > 4.8 and hidden < 0.4)
+    return 1.0, float(detail > 4.8 and hidden < 0.4 and left > 0.65)
 
 
 def _level(picture: Bytes, affine: Affine) -> tuple[Bytes, Affine]:

@@ -44,6 +44,7 @@ from gfpvideo.train.landmarks_data import (
     moved_label,
     pose_of,
     restorable,
+    structure_left,
 )
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_views import turned_view
@@ -280,10 +281,32 @@ def test_a_turned_view_shows_the_points_where_it_says(yaw: float, pitch: float) 
 
 
 def test_faces_beyond_restoration_are_said_to_be() -> None:
-    assert restorable(2.0, 0.0) == (0.0, 1.0)
-    assert restorable(20.0, 0.7) == (0.0, 1.0)
-    assert restorable(4.0, 0.0) == (1.0, 0.0)
-    assert restorable(20.0, 0.1) == (1.0, 1.0)
+    assert restorable(2.0, 0.0, 1.0) == (0.0, 1.0)
+    assert restorable(20.0, 0.7, 1.0) == (0.0, 1.0)
+    assert restorable(20.0, 0.1, 0.2) == (0.0, 1.0)
+    assert restorable(4.0, 0.0, 1.0) == (1.0, 0.0)
+    assert restorable(20.0, 0.1, 0.5) == (1.0, 0.0)
+    assert restorable(20.0, 0.1, 0.9) == (1.0, 1.0)
+
+
+def test_structure_survives_light_but_neither_noise_nor_another_face() -> None:
+    random = np.random.default_rng(3)
+    points = np.random.default_rng(1).uniform(20, 108, (POINTS, 2))
+    clean, other = (
+        cv2.GaussianBlur(random.normal(0.5, 2.0, (SIDE, SIDE, 3)).astype(np.float32), (0, 0), 5) for _ in range(2)
+    )
+    seen = np.ones((SIDE, SIDE), bool)
+    slope = np.linspace(0.5, 1.5, SIDE, dtype=np.float32)[None, :, None]
+    noise = random.normal(0, 3.0, clean.shape).astype(np.float32)
+    assert structure_left(clean, clean, points, seen) == pytest.approx(1)
+    assert structure_left(clean, 0.4 * slope * clean + 0.1, points, seen) > 0.8
+    assert structure_left(clean, clean + noise, points, seen) < 0.6
+    assert abs(structure_left(clean, other, points, seen)) < 0.5
+    half = seen.copy()
+    half[:, : SIDE // 2] = False
+    covered = np.where(half[..., None], clean, other)
+    assert structure_left(clean, covered, points, half) > 0.95 > structure_left(clean, covered, points, seen)
+    assert structure_left(clean, covered, points, ~seen) == 0
 
 
 def test_hidden_points_are_counted() -> None:
