@@ -1,6 +1,6 @@
 """Find out who is in a film: every track with its faces, before anything is restored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -62,21 +62,38 @@ class _Seen:
         )
 
 
-def survey(
-    source: Path,
-    options: RestoreOptions,
-    parts: Finder,
-    size: int,
-    on_frame: Callable[[int], None] | None = None,
-) -> Survey:
-    """Follow the faces of a film.
+@dataclass(frozen=True)
+class SoFar:
+    """How far a film is followed, and who was seen until there."""
+
+    frames: int
+    """Frames that were followed."""
+    expected: int | None
+    """About how many there are, if the container knows."""
+    size: tuple[int, int]
+    """Width and height of the stored picture."""
+    _seen: dict[int, _Seen]
+
+    @property
+    def count(self) -> int:
+        """How many tracks there are by now."""
+        return len(self._seen)
+
+    def survey(self, options: RestoreOptions) -> Survey:
+        """The tracks by now; the last ones may not have ended yet."""
+        records = [track.record(number) for number, track in sorted(self._seen.items())]
+        tracks = Tracks(placement=options.placement, width=self.size[0], height=self.size[1], tracks=records)
+        return Survey(tracks, {number: list(track.crops.items) for number, track in sorted(self._seen.items())})
+
+
+def surveyed(source: Path, options: RestoreOptions, parts: Finder, size: int) -> Iterator[SoFar]:
+    """Follow the faces of a film, and tell after every frame.
 
     Args:
         source: the film.
         options: how faces are found, followed and chosen.
         parts: what finds faces.
         size: side of the crops that are kept, in pixels.
-        on_frame: called with the number of frames so far.
 
     Raises:
         InputError: if the film cannot be read, or has no faces.
@@ -84,16 +101,36 @@ def survey(
     seen: dict[int, _Seen] = {}
     shot = 0
     with open_film(source, options, count_all=True) as film, Run() as run:
+        shape = film.stream.width, film.stream.height
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
         for count, cropped in enumerate(cut_out(followed, parts, options, run, size), 1):
             shot += cropped.tracked.cut
             for crop in cropped.crops:
                 seen.setdefault(crop.face.track, _Seen(shot)).add(crop, cropped.frame)
-            if on_frame is not None:
-                on_frame(count)
-        width, height = film.stream.width, film.stream.height
+            yield SoFar(count, film.expected_frames, shape, seen)
     if not seen:
         raise InputError(f"{source}: no face was found")
-    records = [track.record(number) for number, track in sorted(seen.items())]
-    tracks = Tracks(placement=options.placement, width=width, height=height, tracks=records)
-    return Survey(tracks, {number: track.crops.items for number, track in sorted(seen.items())})
+
+
+def survey(
+    source: Path,
+    options: RestoreOptions,
+    parts: Finder,
+    size: int,
+    on_frame: Callable[[int], None] | None = None,
+) -> Survey:
+    """Follow the faces of a film to its end; see :func:`surveyed`.
+
+    Args:
+        source: see there, as for ``options``, ``parts`` and ``size``.
+        options: see there.
+        parts: see there.
+        size: see there.
+        on_frame: called with the number of frames so far.
+    """
+    last = None
+    for last in surveyed(source, options, parts, size):
+        if on_frame is not None:
+            on_frame(last.frames)
+    assert last is not None, "a film without frames was refused"
+    return last.survey(options)
