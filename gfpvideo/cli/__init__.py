@@ -18,6 +18,7 @@ from gfpvideo.cli.pipe import pipe
 from gfpvideo.cli.pipelines import pipelines_app
 from gfpvideo.cli.restore import restore
 from gfpvideo.cli.train import align, train_app
+from gfpvideo.cli.web import web
 from gfpvideo.cli.weights import weights_app
 from gfpvideo.stages.threads import threads_left
 
@@ -33,6 +34,7 @@ app.command()(pipe)
 app.command()(doctor)
 app.command()(bench)
 app.command()(align)
+app.command()(web)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(pipelines_app, name="pipelines")
 app.add_typer(weights_app, name="weights")

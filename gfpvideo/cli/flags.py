@@ -10,13 +10,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from gfpvideo.options.groups import TITLES, End, about, default_and_range, flag_name, taken
+from gfpvideo.options.groups import TITLES, End, about, choices_of, default_and_range, flag_name, kind_of, taken
 from gfpvideo.options.restore import RestoreOptions
 
 Command = Callable[..., int]
@@ -65,7 +64,7 @@ def flag(name: str, *, panel: bool = False) -> Any:
 
 def _help(name: str, field: FieldInfo) -> str:
     """What an option does, its default, its range, and its choices where they are many."""
-    choices = _choices(field)
+    choices = choices_of(field)
     parts = [default_and_range(name, field), f"one of {', '.join(choices)}" if _many(choices) else ""]
     ending = "; ".join(filter(None, parts))
     return plain(f"{field.description} [{ending}]" if ending else field.description or "")
@@ -83,12 +82,12 @@ def plain(text: str) -> str:
 
 def _kind(field: FieldInfo) -> tuple[Any, str | None]:
     """What typer reads an option as, and how its value is called."""
-    kind = _without_none(field.annotation)
+    kind = kind_of(field)
     if kind is bool:
         return bool, None
     if kind is Path:
         return Path, _METAVARS[Path]
-    choices = _choices(field)
+    choices = choices_of(field)
     if choices:
         return str, "<str>" if _many(choices) else "|".join(choices)
     if about(field).each:
@@ -99,17 +98,5 @@ def _kind(field: FieldInfo) -> tuple[Any, str | None]:
     return str, _METAVARS[kind]
 
 
-def _choices(field: FieldInfo) -> tuple[str, ...]:
-    kind = _without_none(field.annotation)
-    return get_args(kind) if get_origin(kind) is Literal else ()
-
-
 def _many(choices: tuple[str, ...]) -> bool:
     return len("|".join(choices)) > _WIDEST
-
-
-def _without_none(annotation: Any) -> Any:
-    if type(None) not in get_args(annotation):
-        return annotation
-    (kind,) = (item for item in get_args(annotation) if item is not NoneType)
-    return kind

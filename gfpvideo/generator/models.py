@@ -67,6 +67,14 @@ def _generator(known: weights.WeightsEntry, called: str) -> weights.WeightsEntry
     return known
 
 
+def installed_generators(folder: Path | None = None) -> list[str]:
+    """Names of the generators whose files are there, the best first."""
+    root = weights.weights_folder(folder)
+    return [
+        known.name for known in weights.manifest().values() if known.use == "generator" and known.path(root).is_file()
+    ]
+
+
 def _best_installed(folder: Path | None) -> str:
     root = weights.weights_folder(folder)
     for known in weights.manifest().values():

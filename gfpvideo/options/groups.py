@@ -6,7 +6,9 @@ Options fall into groups. Who takes options (an *end*) takes whole groups:
 - ``pipe``: all but ``write`` and ``run``, since a stream has no target;
 - ``inspect``: ``find``, ``follow``, ``engine`` and ``before``, all that its tracks and its sheet depend on;
 - ``vapoursynth``: ``find``, ``follow``, ``restore``, ``time`` and ``engine``; what happens before and after is the
-  script's own business.
+  script's own business;
+- ``web``: every group but ``run``, less what names files of the machine or filters, which can: a browser's page may be
+  another person's.
 
 Where a single option of a group means nothing to an end, the option's field says so (``never``).
 """
@@ -14,13 +16,14 @@ Where a single option of a group means nothing to an end, the option's field say
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from inspect import Parameter
-from typing import Any, Literal, get_args
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 Group = Literal["find", "follow", "restore", "time", "engine", "before", "after", "write", "run"]
-End = Literal["restore", "pipe", "stdin", "inspect", "vapoursynth", "pipelines"]
+End = Literal["restore", "pipe", "stdin", "inspect", "vapoursynth", "web", "pipelines"]
 
 TITLES: dict[Group, str] = {
     "find": "Find faces",
@@ -41,6 +44,7 @@ TAKES: dict[End, frozenset[Group]] = {
     "stdin": _STREAM,
     "inspect": frozenset(("find", "follow", "engine", "before")),
     "vapoursynth": frozenset(("find", "follow", "restore", "time", "engine")),
+    "web": frozenset(TITLES) - {"run"},
     "pipelines": frozenset(TITLES),
 }
 """Groups that each end takes; ``stdin`` is ``gfpvideo pipe`` without a file."""
@@ -141,6 +145,18 @@ def keywords(model: type[BaseModel], end: End) -> list[Parameter]:
     ]
 
 
+def kind_of(field: FieldInfo) -> Any:
+    """The type of an option's values, less the ``None`` that says that there is none."""
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    return kinds[0] if NoneType in get_args(field.annotation) else field.annotation
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The values that an option can have, where they can be counted."""
+    kind = kind_of(field)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
 def flag_name(name: str) -> str:
     """An option's name as people write it."""
     return name.replace("_", "-")
@@ -148,12 +164,12 @@ def flag_name(name: str) -> str:
 
 def default_and_range(name: str, field: FieldInfo) -> str:
     """What an option is by default and within which bounds: ``default: 4; 0 to 24``."""
-    limits = _limits(field)
-    low, high = limits.get("ge"), limits.get("le")
+    found = limits(field)
+    low, high = found.get("ge"), found.get("le")
     if low is not None and high is not None:
         bounds = [f"{low:g} to {high:g}"]
     else:
-        bounds = [words.format(limits[kind]) for kind, words in _BOUNDS if kind in limits]
+        bounds = [words.format(found[kind]) for kind, words in _BOUNDS if kind in found]
     default = _shown(name, field)
     return "; ".join([f"default: {default}"] * bool(default) + [", ".join(bounds)] * bool(bounds))
 
@@ -167,7 +183,7 @@ def _shown(name: str, field: FieldInfo) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-def _limits(field: FieldInfo) -> Mapping[str, float]:
+def limits(field: FieldInfo) -> Mapping[str, float]:
     """Bounds of a number; those of a time are plain from its name."""
     found = {kind: getattr(item, kind) for item in field.metadata for kind, _ in _BOUNDS if hasattr(item, kind)}
     return found if {int, float} & {field.annotation, *get_args(field.annotation)} else {}

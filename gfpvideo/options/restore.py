@@ -65,16 +65,16 @@ class RestoreOptions(BaseModel):
         "follow",
         "File of `gfpvideo inspect` to take faces from.",
         films=True,
-        never=("inspect", "pipelines"),
+        never=("inspect", "pipelines", "web"),
     )
     lag: int = option(12, "follow", "Frames that tracking looks ahead.", films=True, ge=0, le=120)
     max_gap: int = option(8, "follow", "Frames for which a missed face is filled in.", films=True, ge=0, le=120)
     smooth: bool = option(True, "follow", "Stabilise landmarks over time and fill gaps.", films=True)
 
     only: tuple[int, ...] = option(
-        (), "restore", "Restore these tracks alone (`gfpvideo inspect` numbers them).", never=("pipelines",)
+        (), "restore", "Restore these tracks alone (`gfpvideo inspect` numbers them).", never=("pipelines", "web")
     )
-    skip: tuple[int, ...] = option((), "restore", "Leave these tracks alone.", never=("pipelines",))
+    skip: tuple[int, ...] = option((), "restore", "Leave these tracks alone.", never=("pipelines", "web"))
     max_faces: int | None = option(
         None, "restore", "Most faces of a frame to restore, the largest first.", shown="all", ge=1
     )
@@ -82,13 +82,13 @@ class RestoreOptions(BaseModel):
         None,
         "restore",
         "Picture of a person: restore who looks like it (needs the ArcFace weights).",
-        never=("pipe", "stdin", "vapoursynth", "pipelines"),
+        never=("pipe", "stdin", "vapoursynth", "pipelines", "web"),
     )
     likeness: float = option(
         0.3,
         "restore",
         "Least cosine between the vectors of a face and of the reference.",
-        never=("pipe", "stdin", "vapoursynth", "pipelines"),
+        never=("pipe", "stdin", "vapoursynth", "pipelines", "web"),
         ge=-1,
         le=1,
     )
@@ -114,12 +114,15 @@ class RestoreOptions(BaseModel):
         identity=False,  # held by the hash of its file
     )
     weights_dir: Path | None = option(
-        None, "engine", "Folder of downloaded weights.", identity=False, shown="the user's data folder"
+        None, "engine", "Folder of downloaded weights.", identity=False, shown="the user's data folder", never=("web",)
     )
     engine: EngineName = option("auto", "engine", "Inference engine.")
     device: str = option("auto", "engine", "auto, cpu, cuda, cuda:N or gpu.", pattern=f"^({_DEVICE})$")
     devices: tuple[str, ...] = option(
-        (), "engine", "Several devices that share the generator's work (cuda:0,cuda:1), instead of --device."
+        (),
+        "engine",
+        "Several devices that share the generator's work (cuda:0,cuda:1), instead of --device.",
+        never=("web",),
     )
     precision: Precision = option("auto", "engine", "Arithmetic of the generator.")
     compiler: Compiler = option("none", "engine", "What compiles torch's networks (all but inductor want CUDA).")
@@ -175,20 +178,27 @@ class RestoreOptions(BaseModel):
         films=True,
         each="filter",
         filters=True,
+        never=("web",),
     )
     hwaccel: str | None = option(
         None,
         "before",
         "Decode on a device of this kind (cuda, vaapi, qsv ...).",
         films=True,
-        never=("stdin",),
+        never=("stdin", "web"),
         pattern="^[a-z0-9_]+$",
     )
     max_side: int = option(
-        16_384, "before", "Widest or highest picture that is accepted.", films=True, identity=False, ge=16
+        16_384,
+        "before",
+        "Widest or highest picture that is accepted.",
+        films=True,
+        identity=False,
+        ge=16,
+        never=("web",),
     )
     max_streams: int = option(
-        256, "before", "Most streams of a file that are accepted.", films=True, identity=False, ge=1
+        256, "before", "Most streams of a file that are accepted.", films=True, identity=False, ge=1, never=("web",)
     )
 
     filters_after: tuple[str, ...] = option(
@@ -198,10 +208,11 @@ class RestoreOptions(BaseModel):
         films=True,
         each="filter-after",
         filters=True,
+        never=("web",),
     )
     upscale: int = option(1, "after", "Enlarge the picture this many times, by Lanczos.", films=True, ge=1, le=8)
     background_model: Path | None = option(
-        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", films=True
+        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", films=True, never=("web",)
     )
     compare: Comparison | None = option(
         None,
@@ -226,7 +237,12 @@ class RestoreOptions(BaseModel):
     )
     preset: str | None = option(None, "write", "Speed preset of the encoder.", films=True, shown="the encoder's own")
     encoder_options: dict[str, str] = option(
-        {}, "write", "A further option of the encoder; may be repeated.", films=True, each="encoder-option"
+        {},
+        "write",
+        "A further option of the encoder; may be repeated.",
+        films=True,
+        each="encoder-option",
+        never=("web",),
     )
     audio_codec: str = option("copy", "write", "Encode sound anew with this encoder, or `copy` it.", films=True)
     audio_kbits: int | None = option(
@@ -241,7 +257,7 @@ class RestoreOptions(BaseModel):
     strict: bool = option(
         False, "write", "Fail where the target cannot hold a stream, not just warn.", films=True, identity=False
     )
-    overwrite: bool = option(False, "write", "Replace an existing target.", identity=False, never=("pipelines",))
+    overwrite: bool = option(False, "write", "Replace an existing target.", identity=False, never=("pipelines", "web"))
 
     segment: int = option(
         240, "run", "Frames that are finished together: what an interruption costs.", films=True, ge=8, le=100_000

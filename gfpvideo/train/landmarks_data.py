@@ -332,7 +332,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         crop, detail = self._damaged(crop, face_size(anchors(points)), random)
         hidden, points = hidden_share(points, covered, side), (points + 0.5) * (SIDE / side) - 0.5
         seen = cv2.resize(1 - covered.astype(np.float32), (SIDE, SIDE)) > 0.5
-        left = structure_left(cv2.resize(clean, (SIDE, SIDE)), crop, points, seen)
+        before = np.asarray(cv2.resize(clean, (SIDE, SIDE)), np.float32)
+        left = structure_left(before, crop, points, seen)
         presence, certain = restorable(detail, hidden, left)
         return _item(crop, points, 1.0, presence, certain, pose, detail)
 
@@ -461,7 +462,8 @@ def structure_left(
 
 def _band(picture: FloatImage, size: float) -> NDArray[np.float32]:
     grey = picture.mean(axis=2)
-    return cv2.GaussianBlur(grey, (0, 0), size / 10) - cv2.GaussianBlur(grey, (0, 0), size / 3)
+    fine, coarse = (cv2.GaussianBlur(grey, (0, 0), size / share) for share in (10, 3))
+    return np.asarray(fine - coarse, np.float32)
 
 
 def restorable(detail: float, hidden: float, left: float) -> tuple[float, float]:

@@ -293,7 +293,7 @@ def test_structure_survives_light_but_neither_noise_nor_another_face() -> None:
     random = np.random.default_rng(3)
     points = np.random.default_rng(1).uniform(20, 108, (POINTS, 2))
     clean, other = (
-        cv2.GaussianBlur(random.normal(0.5, 2.0, (SIDE, SIDE, 3)).astype(np.float32), (0, 0), 5) for _ in range(2)
+        np.asarray(cv2.GaussianBlur(random.normal(0.5, 2.0, (SIDE, SIDE, 3)), (0, 0), 5), np.float32) for _ in range(2)
     )
     seen = np.ones((SIDE, SIDE), bool)
     slope = np.linspace(0.5, 1.5, SIDE, dtype=np.float32)[None, :, None]

@@ -1,0 +1,90 @@
+"""The folder that the page works in: its films and photographs, by name. Nothing outside it is ever read or written."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+from gfpvideo.errors import InputError
+from gfpvideo.media.atomic import write_error
+from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.media.target import FORMATS
+
+HIDDEN = ".gfpvideo-page"
+"""Folder within it that keeps the page's own files: the list of restorations, and films while they are uploaded."""
+SUFFIXES = frozenset((*FORMATS, *PICTURE_SUFFIXES, ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".dv", ".mts", ".ogv"))
+"""Suffixes of the files that the page offers; the command line takes any."""
+_LONGEST = 120
+"""Most letters of a name from a browser that are kept."""
+
+
+class Folder:
+    """Films and photographs of one folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Use a folder, which is made if need be.
+
+        Raises:
+            OutputError: if it cannot be made.
+        """
+        self.root = root.resolve()
+        self.hidden = self.root / HIDDEN
+        try:
+            self.hidden.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(self.hidden, error) from error
+
+    def names(self) -> list[str]:
+        """Its films and photographs, the newest first; links that lead elsewhere are none of them."""
+        files = [path for path in self.root.iterdir() if path.suffix.lower() in SUFFIXES and self._inside(path)]
+        return [path.name for path in sorted(files, key=lambda path: (-path.stat().st_mtime, path.name))]
+
+    def path(self, name: str) -> Path:
+        """The file of that name.
+
+        Raises:
+            InputError: if the folder offers none; no name leads out of it.
+        """
+        if name not in self.names():
+            raise InputError(f"{readable(name)}: there is no such film or photograph in the folder")
+        return self.root / name
+
+    def take_in(self, uploaded: Path, name: str) -> str:
+        """Move a file that was uploaded into the folder, under a name of its own; returns that.
+
+        Raises:
+            InputError: if its name says that it is neither film nor photograph.
+            OutputError: if it cannot be moved.
+        """
+        kept = readable(name)
+        if Path(kept).suffix.lower() not in SUFFIXES:
+            raise InputError(f"{kept}: not a film or photograph that this page knows; it takes {_listed(SUFFIXES)}")
+        target = self.free(self.root / kept)
+        try:
+            uploaded.replace(target)
+        except OSError as error:
+            raise write_error(target, error) from error
+        return target.name
+
+    def free(self, path: Path, taken: Collection[Path] = ()) -> Path:
+        """``path``, or with a number after its name if that is there, or one of ``taken``."""
+        number, wanted = 1, path
+        while path.exists() or path in taken:
+            number += 1
+            path = wanted.with_name(f"{wanted.stem} {number}{wanted.suffix}")
+        return path
+
+    def _inside(self, path: Path) -> bool:
+        return path.is_file() and path.resolve().is_relative_to(self.root)
+
+
+def readable(name: str) -> str:
+    """A name from a browser as the name of a file: no folders, nothing that is not shown, not hidden, not endless."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    shown = "".join(letter if letter.isprintable() and letter not in '<>:"|?*' else "_" for letter in last)
+    stem, dot, suffix = shown.strip(" .").rpartition(".")
+    return f"{stem[:_LONGEST]}{dot}{suffix[:_LONGEST]}" or "unnamed"
+
+
+def _listed(suffixes: Collection[str]) -> str:
+    return ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))

@@ -1,0 +1,160 @@
+"""Serve the page: on this machine alone unless told otherwise, to nobody without the password, to no other site."""
+
+import base64
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+from urllib.parse import urlsplit
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from gradio import themes
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from gfpvideo.errors import GfpvideoError, OptionError
+from gfpvideo.web.folder import Folder
+from gfpvideo.web.looking import Looking
+from gfpvideo.web.page import page
+from gfpvideo.web.restorations import Restorations, file_of
+from gfpvideo.web.words import LANGUAGES, preferred
+
+_FILMS = "/films/"
+_ELSEWHERE = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
+)
+"""Nothing is fetched from anywhere else, whatever Gradio's own template asks for; no other site shows the page."""
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_Next = Callable[[Request], Awaitable[Response]]
+
+
+def check_access(host: str, auth: str | None) -> None:
+    """See that nobody from elsewhere comes in without a password.
+
+    Raises:
+        OptionError: if the host can be reached from elsewhere and there is none, or it is no USER:PASSWORD.
+    """
+    if auth is not None and not all(auth.partition(":")):
+        raise OptionError("option auth: must be USER:PASSWORD")
+    if auth is None and not _local(host):
+        raise OptionError(
+            f"option host = {host!r}: others can reach that address; give a password with --auth USER:PASSWORD"
+        )
+
+
+def _local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def application(
+    folder: Path, *, host: str = "127.0.0.1", auth: str | None = None, max_upload: int | None = None
+) -> Iterator[FastAPI]:
+    """The page as an application that a server runs, with its queue at work.
+
+    Args:
+        folder: where films lie, and restored ones go.
+        host: address that it will be served at.
+        auth: ``USER:PASSWORD`` that is asked for, if any.
+        max_upload: bytes of the largest file that can be uploaded.
+
+    Raises:
+        GfpvideoError: if the folder cannot be used.
+    """
+    check_access(host, auth)
+    place = Folder(folder)
+    with TemporaryDirectory(prefix="uploads-", dir=place.hidden) as uploads, Restorations(place) as restorations:
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # beside the films: what is uploaded is moved there, not copied
+        yield _application(place, restorations, host, auth, max_upload)
+
+
+def _application(
+    folder: Folder, restorations: Restorations, host: str, auth: str | None, max_upload: int | None
+) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    _routes(app, restorations)
+    looking = Looking()
+    for code, words in LANGUAGES.items():
+        blocks = page(words, folder, restorations, looking, _FILMS)
+        blocks.queue(api_open=False)
+        gr.mount_gradio_app(
+            app, blocks, f"/{code}", footer_links=[], ssr_mode=False, max_file_size=max_upload, enable_monitoring=False,
+            theme=themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+            css=files("gfpvideo.web").joinpath("style.css").read_text(encoding="utf-8"),
+            head=f'<script>document.documentElement.lang = "{code}"</script>',
+        )  # fmt: skip
+    guard(app, host, auth)
+    return app
+
+
+def _routes(app: FastAPI, restorations: Restorations) -> None:
+    @app.get("/")
+    def start(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/")
+
+    @app.get("/films/{number}/{which}")
+    def film(number: int, which: Literal["source", "target"], save: str | None = None) -> FileResponse:
+        try:
+            path = file_of(restorations, number, which)
+        except GfpvideoError as error:
+            raise HTTPException(404, str(error)) from None
+        return FileResponse(
+            path, filename=path.name, content_disposition_type="inline" if save is None else "attachment"
+        )
+
+
+def guard(app: FastAPI, host: str, auth: str | None) -> None:
+    """Let in who may: this host's own pages, with the password if there is one."""
+
+    @app.middleware("http")
+    async def checked(request: Request, proceed: _Next) -> Response:
+        if auth is not None and not _knows(request, auth):
+            return Response(
+                "A password is needed.", 401, {"WWW-Authenticate": 'Basic realm="gfpvideo", charset="UTF-8"'}
+            )
+        if _from_elsewhere(request):
+            return Response("Another site may not do this.", 403)
+        response = await proceed(request)
+        response.headers["Content-Security-Policy"] = _ELSEWHERE
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    if _local(host):  # a name that another site lets point here would make its pages the same origin
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, host])
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether a browser sends this on behalf of another site's page."""
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "none")
+    if origin is not None:
+        return urlsplit(origin).netloc != request.headers.get("host")
+    return site == "cross-site" and request.method != "GET"
+
+
+def _knows(request: Request, auth: str) -> bool:
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    try:
+        said = base64.b64decode(given, validate=True)
+    except ValueError:
+        return False
+    return kind.lower() == "basic" and secrets.compare_digest(said, auth.encode())
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until interrupted."""
+    uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=1)).run()

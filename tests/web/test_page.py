@@ -1,0 +1,250 @@
+"""The page for people without a terminal: its folder, its queue, who may use it."""
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gfpvideo
+from conftest import ROOT
+from gfpvideo import RestoreOptions
+from gfpvideo.errors import GfpvideoError, InputError, OptionError
+from gfpvideo.web.folder import Folder, readable
+from gfpvideo.web.restorations import Restoration, Restorations, file_of
+from gfpvideo.web.words import ENGLISH, LANGUAGES, duration, preferred
+
+with suppress(ImportError):
+    import gradio  # noqa: F401  # makes its folder for temporary files when it is imported
+
+SAMPLE = ROOT / "samples" / "home_movie.mp4"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder(tmp_path / "films")
+    (made.root / "film.mp4").write_bytes(SAMPLE.read_bytes())
+    return made
+
+
+def ended(restorations: Restorations, number: int, *states: str, seconds: float = 120) -> Restoration:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if (found := restorations.get(number)).state in states:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"still {restorations.get(number).state}")
+
+
+# The folder
+
+
+@given(st.text(max_size=300))
+def test_a_name_from_a_browser_is_a_name(name: str) -> None:
+    kept = readable(name)
+    assert kept
+    assert not {"/", "\\", "\0"} & set(kept)
+    assert not kept.startswith(".")
+    assert kept.isprintable()
+    assert len(kept) < 250
+    assert readable(kept) == kept
+
+
+def test_only_films_of_the_folder_are_offered(folder: Folder, tmp_path: Path) -> None:
+    (tmp_path / "secret.mp4").touch()
+    (folder.root / "elsewhere.mp4").symlink_to(tmp_path / "secret.mp4")
+    (folder.root / "notes.txt").touch()
+    assert folder.names() == ["film.mp4"]
+    for name in ("../secret.mp4", str(tmp_path / "secret.mp4"), "elsewhere.mp4", "notes.txt", "", ".", "film.mp4/"):
+        with pytest.raises(InputError):
+            folder.path(name)
+
+
+def test_an_upload_replaces_nothing(folder: Folder, tmp_path: Path) -> None:
+    for wanted, kept in (("film.mp4", "film 2.mp4"), ("film.mp4", "film 3.mp4"), ("../../other.mkv", "other.mkv")):
+        uploaded = tmp_path / "upload"
+        uploaded.write_text(kept)
+        assert folder.take_in(uploaded, wanted) == kept
+        assert (folder.root / kept).read_text() == kept
+    (tmp_path / "program").touch()
+    with pytest.raises(InputError, match=r"program\.exe: not a film"):
+        folder.take_in(tmp_path / "program", "program.exe")
+    assert (folder.root / "film.mp4").read_bytes() == SAMPLE.read_bytes()
+
+
+# The queue
+
+
+@pytest.mark.slow
+def test_a_film_comes_out_as_on_the_command_line(folder: Folder, tmp_path: Path) -> None:
+    expected = tmp_path / "expected.mp4"
+    gfpvideo.restore(SAMPLE, expected, RestoreOptions(strength=0.7, end="0:01"))  # type: ignore[arg-type]
+    with Restorations(folder) as restorations:
+        added = restorations.add("film.mp4", {"strength": 0.7, "end": "0:01"})
+        with pytest.raises(InputError, match="not restored yet"):
+            file_of(restorations, added.number, "target")
+        done = ended(restorations, added.number, "done", "failed")
+        assert (done.state, done.target) == ("done", "film.restored.mp4")
+        assert done.faces > 0
+        assert file_of(restorations, added.number, "target").read_bytes() == expected.read_bytes()
+        again = restorations.add("film.mp4", {"end": "0:01"})
+        assert again.target == "film.restored 2.mp4"
+        ended(restorations, again.number, "done")
+    assert [each.state for each in Restorations(folder).all()] == ["done", "done"]
+
+
+@pytest.mark.slow
+def test_going_on_after_a_restart_gives_the_same_film(folder: Folder, tmp_path: Path) -> None:
+    expected = tmp_path / "expected.mp4"
+    values: dict[str, Any] = {"segment": 24}
+    gfpvideo.restore(SAMPLE, expected, RestoreOptions(**values))
+    with Restorations(folder) as restorations:
+        added = restorations.add("film.mp4", values)
+        until = time.monotonic() + 60
+        while restorations.glance.done < 10 and time.monotonic() < until:
+            time.sleep(0.02)
+        restorations.stop(added.number)
+        assert ended(restorations, added.number, "stopped", "done").state == "stopped"
+    with Restorations(folder) as restorations:
+        assert restorations.get(added.number).state == "stopped"
+        restorations.go_on(added.number)
+        assert ended(restorations, added.number, "done", "failed").state == "done"
+        assert (folder.root / added.target).read_bytes() == expected.read_bytes()
+        restorations.forget(added.number)
+        assert restorations.all() == []
+    assert (folder.root / added.target).exists()
+
+
+def test_what_was_running_when_the_server_was_killed_can_be_gone_on_with(folder: Folder) -> None:
+    first = Restorations(folder)  # its thread never starts, as if it were killed
+    added = first.add("film.mp4", {})
+    assert first.get(added.number).state == "waiting"
+    assert Restorations(folder).get(added.number).state == "stopped"
+
+
+def test_mistakes_are_told_before_anything_waits(folder: Folder) -> None:
+    (folder.root / "text.mp4").write_text("no film")
+    restorations = Restorations(folder)
+    for name, values in (("text.mp4", {}), ("../film.mp4", {}), ("film.mp4", {"strength": 3}), ("film.mp4", {"x": 1})):
+        with pytest.raises(GfpvideoError):
+            restorations.add(name, values)
+    assert restorations.all() == []
+    with pytest.raises(InputError, match="no such restoration"):
+        restorations.get(1)
+
+
+def test_who_waits_is_told_how_many_come_first(folder: Folder) -> None:
+    restorations = Restorations(folder)
+    numbers = [restorations.add("film.mp4", {}).number for _ in range(3)]
+    assert [restorations.ahead(number) for number in numbers] == [0, 1, 2]
+    restorations.stop(numbers[0])
+    assert [restorations.ahead(number) for number in numbers[1:]] == [0, 1]
+
+
+# Words
+
+
+def test_languages_are_those_that_browsers_ask_for() -> None:
+    assert preferred("de-AT,de;q=0.9,en;q=0.8") == "de"
+    assert preferred("fr,ko;q=0.5") == "ko"
+    assert preferred("") == "en"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_texts_of_a_language_take_the_same_values(code: str) -> None:
+    fields = {name: {part.split("}")[0] for part in text.split("{")[1:]} for name, text in vars(ENGLISH).items()}
+    for name, text in vars(LANGUAGES[code]).items():
+        assert text
+        assert {part.split("}")[0] for part in text.split("{")[1:]} == fields[name], name
+
+
+def test_times_are_said_in_whole_units() -> None:
+    assert [duration(ENGLISH, seconds) for seconds in (0.2, 89, 91, 5300, 7300)] == [
+        "1 s", "89 s", "2 min", "89 min", "2 h 2 min",
+    ]  # fmt: skip
+
+
+# Who may use it
+
+
+@pytest.fixture
+def client(folder: Folder) -> Iterator[Any]:
+    pytest.importorskip("gradio")
+    from fastapi.testclient import TestClient
+
+    from gfpvideo.web.server import application
+
+    with application(folder.root) as app:
+        yield TestClient(app, base_url="http://127.0.0.1:7860", follow_redirects=False)
+
+
+def test_the_page_speaks_the_browsers_language_and_fetches_nothing_from_elsewhere(client: Any) -> None:
+    assert client.get("/", headers={"accept-language": "ko"}).headers["location"] == "/ko/"
+    for code in LANGUAGES:
+        found = client.get(f"/{code}/")
+        assert found.status_code == 200
+        assert "default-src 'self'" in found.headers["content-security-policy"]
+        assert f'documentElement.lang = "{code}"' in found.text.replace('\\"', '"')
+
+
+def test_other_sites_and_other_names_are_refused(client: Any) -> None:
+    join = "/en/gradio_api/queue/join"
+    assert client.post(join, json={}, headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post(join, json={}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert client.post(join, json={}, headers={"origin": "http://127.0.0.1:7860"}).status_code == 422
+    assert client.get("/en/", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_only_what_a_restoration_made_can_be_fetched(client: Any, folder: Folder) -> None:
+    assert client.get("/films/1/target").status_code == 404
+    assert client.get("/films/1/..%2f..%2fsecret").status_code in (404, 422)
+    for path in (folder.root / "film.mp4", folder.hidden / "restorations.json", Path("/etc/passwd")):
+        assert client.get(f"/en/gradio_api/file={path}").status_code in (403, 404)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_a_password_is_asked_for(folder: Folder) -> None:
+    pytest.importorskip("gradio")
+    from fastapi.testclient import TestClient
+
+    from gfpvideo.web.server import application, check_access
+
+    with pytest.raises(OptionError, match="--auth"):
+        check_access("0.0.0.0", None)
+    with pytest.raises(OptionError, match="USER:PASSWORD"):
+        check_access("127.0.0.1", "word")
+    with application(folder.root, host="0.0.0.0", auth="anna:word") as app:
+        client = TestClient(app, follow_redirects=False)
+        asked = {said: {"authorization": f"Basic {_encoded(said)}"} for said in ("anna:word", "anna:w")}
+        assert client.get("/").status_code == 401
+        assert client.get("/", headers=asked["anna:w"]).status_code == 401
+        assert client.get("/", headers=asked["anna:word"]).status_code == 307
+        assert client.get("/", headers={"authorization": "Basic ???"}).status_code == 401
+
+
+def test_settings_mean_the_same_options_as_anywhere() -> None:
+    pytest.importorskip("gradio")
+    from gfpvideo.web import form
+
+    plain = form.shown_values("")
+    assert form.given("", plain) == {}
+    changed = list(plain)
+    changed[list(form.FIELDS).index("grain")] = True
+    changed[list(form.FIELDS).index("steady")] = 6
+    changed[list(form.FIELDS).index("deinterlace")] = "yes"
+    assert form.given("", changed) == {"grain": "match", "steady": 6, "deinterlace": True}
+    assert form.given("vhs", form.shown_values("vhs")) == form.preset_values("vhs")
+    changed = list(plain)
+    changed[list(form.FIELDS).index("model")] = "/etc/passwd"
+    for preset, shown in (("", changed), ("/etc/passwd.toml", plain)):
+        with pytest.raises(OptionError):
+            form.given(preset, shown)
+    assert not {"filters", "tracks", "reference", "background_model", "encoder_options", "overwrite"} & set(form.FIELDS)
