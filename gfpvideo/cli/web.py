@@ -31,9 +31,8 @@ def web(
     """Open a page for restoring films in the browser."""
     need_packages("web", "gradio")
     limit = size(max_upload)
-    from gfpvideo.web.server import application, check_access, serve
+    from gfpvideo.web.server import application, serve
 
-    check_access(host, auth)
     with application(folder or _films(), host=host, auth=auth, max_upload=limit) as app:
         typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/ - leave this window open; Ctrl-C ends it")
         serve(app, host, port)

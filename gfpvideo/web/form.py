@@ -23,11 +23,6 @@ PLAIN = ("strength", "steady", "model", "grain", "deinterlace")
 _NOTHING = ("", None)
 
 
-def presets() -> list[str]:
-    """Names of the pipelines that can be chosen."""
-    return pipeline_names()
-
-
 def preset_values(preset: str) -> Values:
     """What a preset sets, the options that the page does not show included.
 

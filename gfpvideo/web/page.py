@@ -11,6 +11,7 @@ import gradio as gr
 
 from gfpvideo.errors import GfpvideoError
 from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.options.pipelines import pipeline_names
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.options.timecode import timecode
 from gfpvideo.web import form
@@ -89,7 +90,7 @@ class _Page:
     def _settings(self) -> None:
         words = self.words
         gr.HTML(f"<h2>{words.settings}</h2>")
-        presets = [(words.no_preset, ""), *((name.replace("_", " "), name) for name in form.presets())]
+        presets = [(words.no_preset, ""), *((name.replace("_", " "), name) for name in pipeline_names())]
         self.preset = gr.Dropdown(presets, value="", label=words.preset, elem_id="preset")
         made = {name: form.component(name, words) for name in form.PLAIN}
         with gr.Accordion(words.more, open=False):
@@ -170,7 +171,7 @@ class _Page:
 
     def _chosen(self, name: str) -> list[Any]:
         """Make room for what a film or a photograph needs."""
-        film = bool(name) and Path(name).suffix.lower() not in PICTURE_SUFFIXES
+        film = _is_film(name)
         remark = f"<p>{self.words.photograph}</p>" if name and not film else ""
         nobody = gr.CheckboxGroup([], value=[])
         return [
@@ -185,7 +186,7 @@ class _Page:
 
     def _follow(self, name: str, preset: str, *shown: Any) -> Iterator[list[Any]]:
         """Faces as they are found, now and then."""
-        if not name or Path(name).suffix.lower() in PICTURE_SUFFIXES:
+        if not _is_film(name):
             yield [gr.skip()] * 6
             return
         try:
@@ -224,7 +225,7 @@ class _Page:
 
     def _look(self, name: str, preset: str, *shown: Any) -> list[Any]:
         *settings, moment = shown
-        if not name or Path(name).suffix.lower() in PICTURE_SUFFIXES:
+        if not _is_film(name):
             return [gr.skip(), gr.skip()]
         try:
             options = RestoreOptions.parse(form.given(preset, settings))
@@ -333,6 +334,11 @@ def _bar(glance: Glance) -> str:
         return '<progress aria-hidden="true"></progress>'
     done = min(glance.done, glance.expected)
     return f'<progress max="{glance.expected}" value="{done}" aria-hidden="true"></progress>'
+
+
+def _is_film(name: str) -> bool:
+    """Whether something is chosen, and no photograph: only films are looked at beforehand."""
+    return bool(name) and Path(name).suffix.lower() not in PICTURE_SUFFIXES
 
 
 def _trouble(error: GfpvideoError) -> str:
