@@ -84,6 +84,8 @@ class Frame:
     """Makes the upright picture of a width and height: (h, w, 3) BGR."""
     picture: object = None
     """The codec library's own frame; only :mod:`gfpvideo.media` looks inside."""
+    place: object = None
+    """Where the film can be read from this frame on, if it can; see :mod:`gfpvideo.media.trace`."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from gfpvideo.errors import UnsupportedMediaError
 from gfpvideo.media.container import Limits, check_size, main_video, open_container, packets_of
 from gfpvideo.media.span import Span, from_last_key_frame, times
+from gfpvideo.media.trace import OtherPictureError, Place
 
 _HOPELESS = 10_000
 """Packets without a single picture after which a stream is given up."""
@@ -37,7 +38,11 @@ class Decoder:
         self._found: list[str] = []
         self.count = 0
         """Pictures that were decoded."""
-        self._packets = self._corrupt = 0
+        self.damaged = 0
+        """Packets that could not be decoded."""
+        self.keys: dict[int, tuple[int, Fraction]] = {}
+        """Timestamps of key frames; how many packets came before each, and the latest end of any until then."""
+        self._packets = 0
         self._latest: int | None = None
         self._end = self._video_end = Fraction(0)
 
@@ -50,8 +55,37 @@ class Decoder:
         packets = self._demux()
         if self._span.start and not from_the_beginning:
             packets = from_last_key_frame(packets, self._stream, self._began + self._span.start)
+        yield from self._decoded(packets)
+
+    def pictures_since(self, place: Place) -> Iterator[VideoFrame]:
+        """Every picture from a key frame on, which is looked for by the container's own index.
+
+        Raises:
+            OtherPictureError: if it is not found there.
+        """
+        try:
+            self._container.seek(place.pts, stream=self._stream)
+        except (av.error.FFmpegError, OSError):
+            raise OtherPictureError(f"{self._path}: FFmpeg cannot jump in this file") from None
+        found = False
+        for picture in self._decoded(self._demux()):
+            if not found:
+                if picture.pts is None or picture.pts < place.pts:
+                    continue  # of the group of pictures before, or shown before the key frame
+                if picture.pts != place.pts:
+                    break
+                # What was damaged until here leaned on pictures from before the jump.
+                found, self.damaged, self._packets = True, 0, self._packets + place.packets
+                self._end = max(self._end, place.end)
+            yield picture
+        if not found:
+            raise OtherPictureError(f"{self._path}: there is no picture of time {place.pts} where its index says")
+
+    def _decoded(self, packets: Iterator[Packet]) -> Iterator[VideoFrame]:
         for packet in packets:
             if packet.stream_index == self._stream.index:
+                if packet.is_keyframe and packet.pts is not None:
+                    self.keys[packet.pts] = self._packets, self._end
                 self._packets += 1
                 yield from self._decode(packet)
                 if not self.count and self._packets >= _HOPELESS:
@@ -63,8 +97,8 @@ class Decoder:
         """What was found damaged or missing, ``frames`` having been restored."""
         found = list(self._found)
         announced = self._stream.frames if self._span.whole else 0
-        if self._corrupt:
-            found.append(f"{self._corrupt} damaged packets could not be decoded: skipped")
+        if self.damaged:
+            found.append(f"{self.damaged} damaged packets could not be decoded: skipped")
         if announced and self._packets < announced:
             found.append(f"the file is cut off: it announces {announced} frames, {frames} could be restored")
         elif (missing := self._missing_seconds()) > _TOLERATED_SECONDS:
@@ -98,7 +132,7 @@ class Decoder:
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            self._corrupt += 1
+            self.damaged += 1
 
     def _rest(self) -> Iterator[VideoFrame]:
         """Pictures that the decoder still holds when the packets have ended.
@@ -106,11 +140,11 @@ class Decoder:
         If one of them is damaged, PyAV gives none of them out (its decoder works on several at a time): they are
         decoded once more, one after the other.
         """
-        damaged = self._corrupt
+        damaged = self.damaged
         yield from self._decode(None)
         # Only damage in the flush itself loses whole pictures. What was given out so far ends at _latest, so those to
         # fetch are the later ones; from a pipe nothing can be read a second time.
-        if self._corrupt > damaged and self._latest is not None and self._path.is_file():
+        if self.damaged > damaged and self._latest is not None and self._path.is_file():
             yield from pictures_after(self._path, self._latest, self._limits)
 
     def _missing_seconds(self) -> Fraction:

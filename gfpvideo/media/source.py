@@ -1,6 +1,7 @@
 """A film to read: frames in their own pixel format, and the packets of its other streams."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,17 @@ from gfpvideo.media.side_data import display_matrix
 from gfpvideo.media.span import Part, Span, times
 from gfpvideo.media.thumbnail import shrunk
 from gfpvideo.media.timing import TimestampRepair
+from gfpvideo.media.trace import Place
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is known of a film once all of its frames have been read."""
+
+    warnings: tuple[str, ...]
+    display_matrix: tuple[int, ...] | None
+    last_duration: int
+    part: Part | None
 
 
 class VideoSource:
@@ -101,30 +113,67 @@ class VideoSource:
         """All streams but the video that is restored."""
         return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, since: Place | None = None) -> Iterator[Frame]:
         """Every frame that can be decoded, in order of presentation.
+
+        Args:
+            since: where to begin, which :attr:`jumps` must allow; by default at the beginning.
 
         Raises:
             CorruptMediaError: if there is not a single one.
             UnsupportedMediaError: if the picture's size or format changes on the way.
+            OtherPictureError: if ``since`` is not found, so that the film must be opened and read anew.
         """
         decoder = Decoder(self.path, self.container, self.stream, self._began, self._span, self._limits)
         repair = TimestampRepair(self.time_base, self.stream.guessed_rate)
-        count = 0
-        for index, picture, ticks in self._in_span(repair, decoder.pictures(from_the_beginning=self._count_all)):
+        first = count = 0 if since is None else since.index
+        if since is None:
+            pictures = decoder.pictures(from_the_beginning=self._count_all)
+        else:
+            pictures = decoder.pictures_since(since)
+        for index, picture, ticks in self._in_span(repair, pictures, since):
             part = self._known_part()
             pts = ticks - round(part.offset / self.time_base)
             self.last_duration = picture.duration or self.last_duration
-            yield self._frame(picture, index if self._count_all else count, pts)
+            number = first + index if self._count_all else count
+            yield self._frame(picture, number, pts, self._place(decoder, repair, number, ticks))
             count += 1
-        if not count:
+        if count == first:
             raise self._nothing(decoder)
         if repair.repaired:
             self.warnings.append(f"{repair.repaired} timestamps were missing, equal or out of order: repaired")
         self.warnings += decoder.findings(count)
 
+    @property
+    def account(self) -> Account:
+        """What is known of it by now; all of it once the frames have been read."""
+        return Account(tuple(self.warnings), self.display_matrix, self.last_duration, self._part)
+
+    def recall(self, account: Account) -> None:
+        """Know what somebody else found out, who read all frames of the same film."""
+        self.warnings = list(account.warnings)
+        self.display_matrix, self.last_duration = account.display_matrix, account.last_duration
+        self._part = account.part
+
+    @property
+    def jumps(self) -> bool:
+        """Whether reading may begin at a later key frame.
+
+        Filters remember what came before, and parts of films are counted from frames that only reading finds.
+        """
+        return self._span.whole and not self._filters and self.path.is_file()
+
+    def _place(self, decoder: Decoder, repair: TimestampRepair, index: int, ticks: int) -> Place | None:
+        """Where reading may begin anew, if that is this frame, and all until now was sound."""
+        before = decoder.keys.pop(ticks, None)
+        for passed in [key for key in decoder.keys if key < ticks]:
+            del decoder.keys[passed]
+        if before is None or not self.jumps or decoder.damaged or repair.repaired:
+            return None
+        return Place(index, ticks, *before, self.display_matrix)
+
     def _in_span(
-        self, repair: TimestampRepair, pictures: Iterator[VideoFrame]
+        self, repair: TimestampRepair, pictures: Iterator[VideoFrame], since: Place | None
     ) -> Iterator[tuple[int, VideoFrame, int]]:
         """Pictures of the part that is read: their number among all that were decoded, and their timestamps."""
         converter, checks = Converter(), [Unchanging(self.path, self._limits), Unchanging(self.path, self._limits)]
@@ -136,7 +185,7 @@ class VideoSource:
         timed = repair((picture, picture.pts) for picture in converter(pictures))
         for index, (picture, ticks) in enumerate(timed):
             if index == 0:
-                self._look_at(picture)
+                self._look_at(picture, since)
                 self.warnings += converter.warnings
             time = ticks * self.time_base - self._began
             if self._span.past(time):
@@ -195,14 +244,14 @@ class VideoSource:
             return self.stream.start_time * self.time_base
         return Fraction(self.container.start_time or 0, 1_000_000)
 
-    def _look_at(self, first: VideoFrame) -> None:
-        """Note what holds for the whole film."""
+    def _look_at(self, first: VideoFrame, since: Place | None) -> None:
+        """Note what holds for the whole film, as its first picture has it."""
         if self.stream.metadata.get("alpha_mode") == "1":
             self.warnings.append("the picture's transparency is stored beside it (WebM), which is not read: left out")
-        self.display_matrix = display_matrix(first)
+        self.display_matrix = display_matrix(first) if since is None else since.turn
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
 
-    def _frame(self, picture: VideoFrame, index: int, pts: int) -> Frame:
+    def _frame(self, picture: VideoFrame, index: int, pts: int, place: Place | None) -> Frame:
         picture.pts = pts
         how = samples(picture)
         return Frame(
@@ -214,6 +263,7 @@ class VideoSource:
             to_display=self._orientation.to_display(),
             shrink=partial(shrunk, picture, how, self._orientation),
             picture=picture,
+            place=place,
         )
 
 
