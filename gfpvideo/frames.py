@@ -292,8 +292,6 @@ class RestoredFrame:
     """Faces that were followed into this frame and left as they are."""
     hopeless: int = 0
     """Those among them whose eyes and mouth cannot be placed."""
-    detections: tuple[Detection, ...] = ()
-    """What the detector found in it."""
     faces: tuple[Face, ...] = ()
     """The faces that were followed into it and chosen, restored or not."""
 

@@ -33,6 +33,8 @@ class Report:
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds that each stage spent at work (not waiting for the stage before it)."""
+    pieces: "list[Report]" = field(default_factory=list)
+    """Of a folder: what was done to each of its films and pictures."""
     _numbers: set[int] = field(default_factory=set, repr=False)
 
     def use(self, model: str, engine: str) -> None:
@@ -53,15 +55,22 @@ class Report:
         self._numbers.update(tracks)
         self.tracks = len(self._numbers)
 
+    def begin(self) -> None:
+        """Count no frame yet."""
+        self.frames = self.faces = self.spared = self.hopeless = self.tracks = self.resumed = 0
+        self._numbers.clear()
+
     def take_in(self, other: "Report") -> None:
-        """Add what was done to one picture of several; each has tracks of its own."""
+        """Add what was done to one film or picture of several; each has tracks of its own."""
+        self.pieces.append(other)
         self.use(other.model, other.engine)
         self.frames += other.frames
         self.faces += other.faces
         self.spared += other.spared
         self.hopeless += other.hopeless
         self.tracks += other.tracks
-        self.warnings += other.warnings
+        self.resumed += other.resumed
+        self.warnings += [f"{other.source}: {warning}" for warning in other.warnings]
         self.add_seconds(other.stages)
 
     def add_seconds(self, stages: Mapping[str, float]) -> None:

@@ -164,6 +164,16 @@ def facts(path: Path, *, planes: bool = False) -> FilmFacts:
     return found
 
 
+def packets(path: Path) -> list[tuple[int, int | None, int | None, str]]:
+    """Stream, times and SHA-256 of every packet of a film: all but the container's own numbers, some of them random."""
+    with av.open(str(path)) as container:
+        return [
+            (packet.stream.index, packet.pts, packet.dts, hashlib.sha256(bytes(packet)).hexdigest())
+            for packet in container.demux()
+            if packet.size
+        ]
+
+
 def _decode(packet: Any, found: FilmFacts, planes: bool) -> None:
     try:
         pictures = packet.decode()

@@ -4,7 +4,7 @@ Films, photographs, folders, pipes, VapourSynth, previews, sheets of tracks, mea
 these three functions; none builds a chain of its own. What an end leaves out is an option.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from gfpvideo.faces.refine import describe
 from gfpvideo.faces.shots import mark_shots
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.faces.tracks_file import recorded
-from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, TrackedFrame
+from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, ShotFrame, TrackedFrame
 from gfpvideo.generator import batches
 from gfpvideo.generator.batches import first_of_block, generate
 from gfpvideo.options.restore import RestoreOptions
@@ -39,6 +39,7 @@ def follow(
     options: RestoreOptions,
     run: Run,
     known: Mapping[int, Found] = MappingProxyType({}),
+    shots: Callable[[Iterator[Frame]], Iterator[ShotFrame]] = mark_shots,
 ) -> Iterator[TrackedFrame]:
     """Frames with all faces that are found and followed in them, or that a file says are there.
 
@@ -48,10 +49,11 @@ def follow(
         options: how faces are found and followed.
         run: runs the stages.
         known: what was found in frames that need no search, by index.
+        shots: marks where shots begin.
     """
     if options.tracks is not None:
         return run("track", recorded(frames, options.tracks, options.placement), thread=True)
-    marked = run("shots", mark_shots(frames))
+    marked = run("shots", shots(frames))
     found = run(
         "detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known, parts.refiner)
     )

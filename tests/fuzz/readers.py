@@ -13,6 +13,7 @@ from gfpvideo.media.source import VideoSource
 from gfpvideo.media.y4m import open_y4m
 from gfpvideo.options.pipelines import parse_pipeline
 from gfpvideo.restoration.jobs.fingerprint import read_begun
+from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.journal import Journal
 
 
@@ -25,12 +26,13 @@ def tracks(content: bytes, folder: Path) -> None:
 
 
 def journal(content: bytes, folder: Path) -> None:
-    """The journal of an interrupted restoration."""
-    for name in ("job.json", "segment-00000.json"):
+    """The journal of an interrupted restoration, and what was followed."""
+    for name in ("job.json", "segment-00000.json", "followed-00000.json", "followed.json"):
         (folder / name).write_bytes(content)
     (folder / "segment-00000.mkv").touch()
     read_begun(folder)
-    Journal(folder, 8).detections()
+    list(Journal(folder, 8).records())
+    Followed(folder, 8).detections(0, 8)
 
 
 def pipeline(content: bytes, folder: Path) -> None:

@@ -3,12 +3,10 @@
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import given, settings
@@ -17,13 +15,12 @@ from typer.testing import CliRunner
 
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
-from gfpvideo.frames import Detection
 from gfpvideo.media.places import Segment
 from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import clean, in_use, is_work_folder, work_folder
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
-from gfpvideo.restoration.jobs.record import SegmentRecord, pack, record_path, segment_path, unpack
+from gfpvideo.restoration.jobs.record import SegmentRecord, record_path, segment_path
 from gfpvideo.restoration.jobs.segments import write_segments
 
 FINGERPRINT = Fingerprint(
@@ -39,7 +36,6 @@ class GaveUpError(Exception):
 
 def record(first: int, count: int, size: int = len(CONTENT)) -> SegmentRecord:
     pts = [1001 * (first + offset) for offset in range(count)]
-    found = [[float(first + offset)] * 15 for offset in range(count)]
     return SegmentRecord(
         first=first,
         bytes=size,
@@ -49,7 +45,6 @@ def record(first: int, count: int, size: int = len(CONTENT)) -> SegmentRecord:
         spared=0,
         hopeless=0,
         tracks=[],
-        detections=[[one] for one in found],
     )
 
 
@@ -108,9 +103,6 @@ def check_any_order(folder: Path, length: int, total: int, begin: int, data: st.
     assert journal.missing(total) == sorted(set(range(count)) - set(whole))
     gapless = min(journal.missing(total), default=count)
     assert journal.next_index == (begin + min(total, gapless * length) if gapless else None)
-    assert journal.detections().keys() == {
-        index for number in whole for index in range(made[number].first, made[number].end)
-    }
     for number in journal.missing(total):
         add(Journal(folder, length), number, total, begin)
     journal.refresh()
@@ -367,15 +359,6 @@ def test_work_that_is_in_use_is_not_cleaned(tmp_path: Path) -> None:
         assert journal.segments()
 
 
-@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=15, max_size=15), max_size=3))
-def test_detections_are_kept_exactly(numbers: list[list[float]]) -> None:
-    detections = unpack(numbers)
-    again = SegmentRecord.model_validate_json(
-        record(0, 1).model_copy(update={"detections": [pack(detections)]}).model_dump_json()
-    )
-    assert again.detections == [numbers]
-
-
 @settings(max_examples=100, deadline=None)
 @given(
     st.one_of(st.binary(max_size=60), st.sampled_from([b"{}", b"[]", b'{"first": 0}', b"null", b"[" * 5000])),
@@ -406,9 +389,7 @@ class Encoder:
 def written(journal: Journal, first: int, end: int, stop: threading.Event | None = None) -> Iterator[int]:
     """Have the frames of these indexes written; gives those that were."""
     frames: Any = (
-        SimpleNamespace(
-            frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, hopeless=0, detections=()
-        )
+        SimpleNamespace(frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, hopeless=0)
         for index in range(first, end)
     )
     encoder: Any = Encoder()
@@ -451,17 +432,3 @@ def test_a_film_that_can_be_read_further_than_before_is_not_cut_short(tmp_path: 
     assert again.next_index == 4
     assert list(written(again, 4, 9)) == [4, 5, 6, 7, 8]
     assert again.missing(9) == []
-
-
-def test_detections_are_kept_exactly_with_their_deviations_or_without(rng: np.random.Generator) -> None:
-    plain = Detection(rng.normal(size=(5, 2)), rng.normal(size=4), 0.7)
-    sure = replace(plain, deviations=rng.uniform(size=5))
-    one, other = unpack(pack((plain, sure)))
-    assert one.deviations is None
-    assert sure.deviations is not None
-    assert other.deviations is not None
-    assert np.array_equal(other.deviations, sure.deviations)
-    for found in (one, other):
-        assert np.array_equal(found.landmarks, plain.landmarks)
-        assert np.array_equal(found.box, plain.box)
-        assert found.score == 0.7

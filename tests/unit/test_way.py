@@ -63,12 +63,6 @@ def test_any_beginning_gives_the_same_frames(first: int, tracked: list[TrackedFr
     assert any(samples(later))
 
 
-def test_detections_ride_along(tracked: list[TrackedFrame], parts: Parts) -> None:
-    done = restored(tracked, parts, 0)
-    assert [frame.detections for frame in done] == [frame.detections for frame in tracked]
-    assert sum(len(frame.detections) for frame in done) >= len(done)
-
-
 def test_a_frame_stays_as_it_was_decoded(tracked: list[TrackedFrame], parts: Parts) -> None:
     frame = tracked[5].frame
     before = [plane.copy() for plane in frame.components]

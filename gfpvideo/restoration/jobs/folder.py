@@ -19,12 +19,14 @@ SUFFIX = ".gfpvideo"
 """What a target's work folder has in addition to the target's name."""
 JOB, LOCK = "job.json", "lock"
 """What was begun, and the file whose lock says that somebody works on it."""
+FOLLOWED = "followed.json"
+"""What says that a film was followed to its end."""
 OLD = "journal.jsonl"
 """What earlier versions kept all their records in."""
 PARTIAL = ".partial"
 """Last suffix of a file that is being written."""
 _OURS = re.compile(
-    r"lock|(job\.json|segment-\d{5,}\.(json|mkv))(\.[0-9a-f]+\.partial)?"
+    r"lock|(job\.json|followed(-\d{5,})?\.json|segment-\d{5,}\.(json|mkv))(\.[0-9a-f]+\.partial)?"
     r"|journal\.(jsonl|partial)|segment-\d{5,}\.partial"  # of earlier versions
 )
 _ATTEMPTS = 100

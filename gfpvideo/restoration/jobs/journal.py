@@ -3,7 +3,7 @@
 It lies in the work folder beside the target (``film.restored.mp4.gfpvideo/``). ``job.json`` says what was begun.
 Segments are runs of frames of one length: the Nth is ``segment-0000N.mkv``, and ``segment-0000N.json`` vouches for it,
 written when it was finished. So they may be finished in any order and by any process, and what a power failure leaves
-of a file is not one: that segment is made again.
+of a file is not one: that segment is made again. What was followed lies beside them (:mod:`.followed`).
 """
 
 import logging
@@ -14,18 +14,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gfpvideo.errors import OutputError
-from gfpvideo.frames import Detection
 from gfpvideo.media.atomic import sync, write_error
 from gfpvideo.media.places import Segment
+from gfpvideo.report import Report
 from gfpvideo.restoration.jobs.fingerprint import Begun, Fingerprint, read_begun
-from gfpvideo.restoration.jobs.folder import JOB, OLD, empty, locked, partial, take_in, work_folder, write_whole
+from gfpvideo.restoration.jobs.folder import (
+    FOLLOWED,
+    JOB,
+    OLD,
+    empty,
+    locked,
+    partial,
+    take_in,
+    work_folder,
+    write_whole,
+)
+from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.record import (
     SegmentRecord,
     read_record,
     record_path,
     recorded_numbers,
     segment_path,
-    unpack,
 )
 
 _log = logging.getLogger(__name__)
@@ -99,14 +109,6 @@ class Journal:
             if record is not None:
                 yield number, record
 
-    def detections(self) -> dict[int, tuple[Detection, ...]]:
-        """What was found in the frames of all finished segments, by index."""
-        return {
-            record.first + offset: unpack(found)
-            for _, record in self.records()
-            for offset, found in enumerate(record.detections)
-        }
-
     def segments(self) -> list[Segment]:
         """The segments of a film of which none is missing, in order.
 
@@ -173,6 +175,14 @@ class Journal:
         self._counts.pop(number, None)
 
 
+def count_done(report: Report, journal: Journal) -> None:
+    """Let a report tell of what earlier runs have finished, and of nothing else."""
+    report.begin()
+    for _, record in journal.records():
+        report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
+    report.resumed = report.frames
+
+
 @contextmanager
 def open_journal(target: Path, fingerprint: Fingerprint, length: int, *, resume: bool) -> Iterator[Journal]:
     """The journal of the restoration into ``target``, new or gone on with.
@@ -196,7 +206,7 @@ def open_journal(target: Path, fingerprint: Fingerprint, length: int, *, resume:
 
 
 def _worth_keeping(folder: Path) -> bool:
-    return bool(recorded_numbers(folder)) or (folder / OLD).exists()
+    return bool(recorded_numbers(folder)) or any((folder / name).exists() for name in (FOLLOWED, OLD))
 
 
 def _remove_done(folder: Path) -> None:
@@ -211,11 +221,11 @@ def _begin(folder: Path, target: Path, begun: Begun, *, resume: bool) -> Journal
     """The journal of what was begun before, if it may be gone on with, or else of what begins now."""
     before = read_begun(folder)
     journal = Journal(folder, begun.length if before is None else before.length)
-    if len(journal) or (before is None and _worth_keeping(folder)):
+    if _worth_keeping(folder) and (len(journal) or before is None or Followed(folder, before.length).whole is not None):
         refusal = _refusal(folder, before, begun, resume=resume)
         if refusal is not None:
             raise OutputError(f"{target}: {refusal} with: gfpvideo jobs clean {shlex.quote(str(folder))}")
-        empty(folder, but={JOB, *journal.files()})
+        empty(folder, but={JOB, *journal.files(), *Followed(folder, journal.length).files()})
         return journal
     empty(folder)
     try:

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gfpvideo.frames import Detection
 
@@ -37,13 +37,6 @@ class SegmentRecord(BaseModel):
     spared: int = Field(ge=0)
     hopeless: int = Field(ge=0)
     tracks: list[int]
-    detections: list[list[Found]] = Field(description="What the detector found in each of its frames.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(self.detections) != len(self.pts):
-            raise ValueError("detections must be those of each frame")
-        return self
 
     @property
     def end(self) -> int:

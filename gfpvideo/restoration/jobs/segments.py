@@ -11,13 +11,17 @@ from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.journal import Journal
-from gfpvideo.restoration.jobs.record import SegmentRecord, pack
+from gfpvideo.restoration.jobs.record import SegmentRecord
 
 _log = logging.getLogger(__name__)
 
 
 def write_segments(
-    frames: Iterator[RestoredFrame], journal: Journal, encoder: SegmentEncoder, stop: Event
+    frames: Iterator[RestoredFrame],
+    journal: Journal,
+    encoder: SegmentEncoder,
+    stop: Event,
+    begin: int | None = None,
 ) -> Iterator[RestoredFrame | SegmentDone]:
     """Stage: encode the frames that no segment of the journal holds yet; hands on those frames, and tells of segments.
 
@@ -26,12 +30,13 @@ def write_segments(
         journal: holds the segments.
         encoder: writes segments.
         stop: ends it between two segments.
+        begin: index of the film's first frame; ``None`` if the journal knows it, or ``frames`` begin with it.
 
     Raises:
         StoppedError: if ``stop`` is set when a segment is finished and there are more frames.
         OutputError: if a segment cannot be written.
     """
-    begin = journal.begin
+    begin = journal.begin if begin is None else begin
     while (first := next(frames, None)) is not None:
         begin = first.frame.index if begin is None else begin
         number, place = divmod(first.frame.index - begin, journal.length)
@@ -81,7 +86,6 @@ def _segment(
         spared=seen.spared,
         hopeless=seen.hopeless,
         tracks=sorted(seen.tracks),
-        detections=seen.detections,
     )
 
 
@@ -92,7 +96,6 @@ class _Seen:
         self.first = -1
         self.faces = self.spared = self.hopeless = 0
         self.tracks: set[int] = set()
-        self.detections: list[list[list[float]]] = []
 
     def note(self, restored: RestoredFrame) -> RestoredFrame:
         if self.first < 0:
@@ -101,5 +104,4 @@ class _Seen:
         self.spared += restored.spared
         self.hopeless += restored.hopeless
         self.tracks.update(patch.track for patch in restored.patches)
-        self.detections.append(pack(restored.detections))
         return restored
