@@ -5,6 +5,7 @@ of it), so a wrong value gives the same message wherever it came from.
 """
 
 import re
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -121,7 +122,8 @@ class RestoreOptions(BaseModel):
     devices: tuple[str, ...] = option(
         (),
         "engine",
-        "Several devices that share the generator's work (cuda:0,cuda:1), instead of --device.",
+        "Several devices (cuda:0,cuda:1), instead of --device: a film gets a worker for each, all else is shared out.",
+        identity=False,  # the engine says what computes
         never=("web",),
     )
     precision: Precision = option("auto", "engine", "Arithmetic of the generator.")
@@ -259,6 +261,16 @@ class RestoreOptions(BaseModel):
     )
     overwrite: bool = option(False, "write", "Replace an existing target.", identity=False, never=("pipelines", "web"))
 
+    workers: int = option(
+        1,
+        "run",
+        "Processes that restore a film together.",
+        films=True,
+        identity=False,
+        never=("pipelines",),
+        ge=1,
+        le=256,
+    )
     segment: int = option(
         240, "run", "Frames that are finished together: what an interruption costs.", films=True, ge=8, le=100_000
     )
@@ -335,9 +347,16 @@ class RestoreOptions(BaseModel):
             )
         if self.reference is None and self.changed("likeness"):
             raise _misfit("likeness", "likeness has no effect without a reference")
+        if self.devices and self.workers > 1:
+            raise _misfit("workers", "each of the devices gets a worker: give workers or devices, not both")
         if self.audio_kbits is not None and self.audio_codec == "copy":
             raise _misfit("audio_kbits", "audio-kbits has no effect on sound that is copied: give audio-codec as well")
         return self
+
+    @property
+    def crew(self) -> int:
+        """Processes that restore a film."""
+        return len(self.devices) or self.workers
 
     @property
     def placement(self) -> Placement:
@@ -347,6 +366,10 @@ class RestoreOptions(BaseModel):
     def changed(self, name: str) -> bool:
         """Whether an option has another value than its default."""
         return getattr(self, name) != type(self).model_fields[name].default
+
+    def usual(self, names: Collection[str]) -> Self:
+        """The same, with some options as they are where nobody gives them."""
+        return self.model_copy(update={name: type(self).model_fields[name].default for name in names})
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

@@ -18,7 +18,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Following:
-    """The film is read to find out whom to restore, before the restoration itself."""
+    """The film is read to find out whom to restore, before the restoration itself or beside it."""
 
     done: int
     """Frames that have been read."""
@@ -46,6 +46,18 @@ class FrameDone:
 
 
 @dataclass(frozen=True)
+class FramesDone:
+    """Frames are restored and written by other processes, where their pictures stay."""
+
+    done: int
+    """Frames that are finished, those of earlier runs included."""
+    faces: int
+    """Faces that were restored in them."""
+    expected: int | None
+    """About how many frames there will be, if the container knows."""
+
+
+@dataclass(frozen=True)
 class SegmentDone:
     """A segment is safe on the disk: an interruption costs only what comes after it."""
 
@@ -70,6 +82,16 @@ class PictureDone:
 
 
 @dataclass(frozen=True)
+class FilmDone:
+    """A film of a folder is written."""
+
+    source: Path
+    target: Path
+    done: int
+    expected: int
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something that the user should know."""
 
@@ -83,4 +105,4 @@ class Done:
     report: Report
 
 
-Event = Loading | Following | FrameDone | SegmentDone | Muxing | PictureDone | Warned | Done
+Event = Loading | Following | FrameDone | FramesDone | SegmentDone | Muxing | PictureDone | FilmDone | Warned | Done

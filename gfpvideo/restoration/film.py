@@ -11,11 +11,15 @@ from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, Loading, Muxing
+from gfpvideo.restoration.jobs.crew import Processes
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.followed import Followed
+from gfpvideo.restoration.jobs.foreman import Foreman
 from gfpvideo.restoration.jobs.journal import open_journal
 from gfpvideo.restoration.jobs.one_process import OneProcess
-from gfpvideo.restoration.load import Parts
+from gfpvideo.restoration.load import Parts, load_finder
 from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.way import reach
 from gfpvideo.restoration.who import choose_in_film
 
 
@@ -53,6 +57,9 @@ def restore_film(
     with open_film(source, options) as film:
         assembly = planned(film, target, options)
         yield Loading()
+        if options.crew > 1:
+            yield from _shared(film, assembly, options, report, stop)
+            return
         parts = load()
         report.use(parts.generator.model.name, parts.generator.engine.name)
         fingerprint = Fingerprint.of(source, options, parts.generator)
@@ -62,6 +69,26 @@ def restore_film(
             yield Muxing()
             assembly.write(journal.segments())
         _close(report, film, assembly)
+
+
+def _shared(
+    film: VideoSource, assembly: Assembly, options: RestoreOptions, report: Report, stop: Flag
+) -> Iterator[Event]:
+    """Restore a film by several workers."""
+    with Processes(film.path, options, options.crew) as crew:
+        foreman = Foreman(crew, stop, report, film.expected_frames)
+        fingerprint = foreman.begin()
+        chosen = options
+        if options.reference is not None:
+            chosen = yield from choose_in_film(film.path, options, load_finder(options), stop)
+        with open_journal(assembly.target, fingerprint, options.segment, resume=options.resume) as journal:
+            yield from foreman.restore(journal, reach(options).ahead, chosen.only)
+            yield Muxing()
+            whole = Followed(journal.folder, journal.length).whole
+            assert whole is not None
+            film.recall(whole.account)
+            assembly.write(journal.segments())
+    _close(report, film, assembly)
 
 
 def _close(report: Report, film: VideoSource, assembly: Assembly) -> None:

@@ -1,6 +1,7 @@
 """The one place that starts threads: run an upstream iterator ahead of its consumer, behind a bounded queue."""
 
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -152,6 +153,13 @@ def stopped() -> bool:
 def threads_left() -> bool:
     """Whether a thread of :func:`run_ahead` still runs: one that was left behind, or was not waited for."""
     return any(thread.name == _NAME for thread in threading.enumerate())
+
+
+def cores() -> set[int]:
+    """Numbers of the processor's cores that this program may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def side_by_side(tasks: Sequence[Callable[[], Item]]) -> list[Item]:

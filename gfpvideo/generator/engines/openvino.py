@@ -5,7 +5,6 @@ that a later start needs neither torch nor a compilation. The graph takes one cr
 face as a single one, and a face's result then cannot depend on its companions.
 """
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.graphs import cache_folder, graph_name, traced_once
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
-from gfpvideo.stages.threads import side_by_side
+from gfpvideo.stages.threads import cores, side_by_side
 
 if TYPE_CHECKING:
     from gfpvideo.networks.gfpgan.network import Gfpgan
@@ -93,7 +92,7 @@ def _sharing(target: str, together: int) -> dict[str, object]:
 
 
 def _streams(together: int) -> int:
-    return min(together, os.cpu_count() or 1)
+    return min(together, len(cores()))
 
 
 def traced_graph(model: ModelFile, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,7 +39,7 @@ class Fingerprint(BaseModel):
     files: dict[str, str]
     """SHA-256 of the files that options name."""
     model: str
-    """SHA-256 of the model's file, and the engine."""
+    """SHA-256 of the model's file, and the engine; which of several devices it runs on does not matter."""
     networks: dict[str, str]
     """SHA-256 of the weights of every other network."""
     options: dict[str, Any]
@@ -62,7 +63,7 @@ class Fingerprint(BaseModel):
             libraries=_libraries(options, generator.abilities.libraries),
             source=origin or file_fingerprint(source),
             files={name: _content(path) for name, path in options if isinstance(path, Path) and name not in ignored},
-            model=f"{generator.model.sha256} {generator.engine.name}",
+            model=f"{generator.model.sha256} {re.sub(r':[0-9]+', '', generator.engine.name)}",
             networks=_networks(options),
             options=options.model_dump(mode="json", exclude=ignored),
         )

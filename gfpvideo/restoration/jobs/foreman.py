@@ -1,0 +1,229 @@
+"""Share a film out among workers: one follows its faces, all restore the segments that have been followed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Event as Flag
+
+from gfpvideo import errors
+from gfpvideo.errors import EngineError, GfpvideoError, StoppedError
+from gfpvideo.report import Report
+from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
+from gfpvideo.restoration.jobs.crew import Crew
+from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.followed import Followed
+from gfpvideo.restoration.jobs.journal import Journal, count_done
+from gfpvideo.restoration.jobs.record import read_record
+from gfpvideo.restoration.jobs.worker import Message
+
+News = Following | FramesDone | SegmentDone
+_PATIENCE = 0.2
+"""Seconds after which it is seen whether somebody has asked to stop."""
+_TRIES = 3
+"""Workers that a task may cost, before it is the task's fault."""
+_FOLLOW = -1
+"""The task of following, among the numbers of segments."""
+_LOAD = -2
+"""The task of becoming ready."""
+
+
+@dataclass
+class Foreman:
+    """Tells workers what to do, and hears what they did."""
+
+    crew: Crew
+    stop: Flag
+    report: Report
+    expected: int | None
+    """About how many frames the film has."""
+    _doing: dict[int, int] = field(default_factory=dict)
+    """Workers and their tasks."""
+    _idle: list[int] = field(default_factory=list)
+    _tries: Counter[int] = field(default_factory=Counter)
+    _at: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Frames and faces that are restored of the segment that each is at."""
+    _fingerprint: Fingerprint | None = None
+    _stages: dict[int, dict[str, float]] = field(default_factory=dict)
+    _work: "_Work | None" = None
+
+    def begin(self) -> Fingerprint:
+        """Have the workers start; what the pictures of the first that is ready depend on.
+
+        Raises:
+            StoppedError: if it was asked to stop.
+            GfpvideoError: if they cannot.
+        """
+        for _ in range(self.crew.size):
+            self._start()
+        while True:
+            if self.stop.is_set():
+                raise StoppedError("interrupted; nothing was written")
+            for worker, message in self._heard():
+                if "ready" in message:
+                    return self._readied(worker, message["ready"])
+
+    def restore(self, journal: Journal, ahead: int, only: tuple[int, ...]) -> Iterator[News]:
+        """Have all segments made that a journal lacks.
+
+        Args:
+            journal: the journal, which the caller owns.
+            ahead: frames after a segment that must be followed before it can be restored.
+            only: tracks to restore, none for those that the options name.
+
+        Raises:
+            StoppedError: if it was asked to stop, once the segments at work are finished.
+            GfpvideoError: if a worker cannot do what it should.
+        """
+        followed = Followed(journal.folder, journal.length)
+        if followed.whole is not None and followed.whole.account.warnings:
+            followed.forget_end()
+        count_done(self.report, journal)
+        film = {"film": {"folder": str(journal.folder.absolute()), "length": journal.length, "only": list(only)}}
+        self._work = _Work(journal, followed, ahead, film)
+        for worker in self._idle:
+            self.crew.give(worker, film)
+        while not self._work.finished:
+            self._deal(self._work)
+            for worker, message in self._heard():
+                yield from self._hear(self._work, worker, message)
+            if self.stop.is_set() and self._at_rest():
+                raise StoppedError(f"interrupted; {journal.frames} frames are done: go on with --resume")
+        for seconds in self._stages.values():
+            self.report.add_seconds(seconds)
+
+    def _start(self) -> None:
+        worker = self.crew.start()
+        self._doing[worker] = _LOAD
+
+    def _at_rest(self) -> bool:
+        """Whether no segment is at work; whoever follows or loads is ended, which loses nothing that was kept."""
+        for worker in [worker for worker, task in self._doing.items() if task < 0]:
+            self.crew.kill(worker)
+            del self._doing[worker]
+        return not self._doing
+
+    def _deal(self, work: "_Work") -> None:
+        while self._idle and not self.stop.is_set():
+            task = work.next(set(self._doing.values()))
+            if task is None:
+                return
+            worker = self._idle.pop(0)
+            self._doing[worker] = task
+            self.crew.give(worker, {"follow": True} if task == _FOLLOW else {"segment": task})
+
+    def _heard(self) -> Iterator[tuple[int, Message]]:
+        news = self.crew.news(_PATIENCE)
+        if news is None:
+            return
+        worker, message = news
+        if "failed" in message:
+            raise _error(message["failed"])
+        if "crashed" in message:
+            raise RuntimeError(f"a worker crashed: {message['crashed']}")
+        if "died" in message:
+            self._bury(worker, message["died"])
+            return
+        yield worker, message
+
+    def _bury(self, worker: int, how: str) -> None:
+        """Have another do what a worker died of, unless that happens again and again."""
+        task = self._doing.pop(worker, None)
+        self._at.pop(worker, None)
+        self._idle = [idle for idle in self._idle if idle != worker]
+        if task is not None:
+            self._tries[task] += 1
+            if self._tries[task] >= _TRIES:
+                what = {_LOAD: "loading", _FOLLOW: "following"}.get(task, f"segment {task}")
+                raise EngineError(
+                    f"{_TRIES} workers ended while at {what}, the last {how}: if memory is short, give fewer --workers"
+                )
+        if not self.stop.is_set():
+            self._start()
+
+    def _readied(self, worker: int, ready: Message) -> Fingerprint:
+        fingerprint = Fingerprint.model_validate(ready["fingerprint"])
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint
+            self.report.use(ready["model"], ready["engine"])
+        elif (difference := fingerprint.difference(self._fingerprint)) is not None:
+            raise EngineError(f"workers differ, so that faces would flicker between their segments: {difference}")
+        self._doing.pop(worker, None)
+        self._idle.append(worker)
+        return fingerprint
+
+    def _hear(self, work: "_Work", worker: int, message: Message) -> Iterator[News]:
+        if "ready" in message:
+            self._readied(worker, message["ready"])
+            self.crew.give(worker, work.film)
+        elif "followed" in message:
+            work.followed.refresh()
+            yield Following(message["followed"], self.expected)
+        elif "frames" in message:
+            self._at[worker] = message["frames"], message["faces"]
+            yield self._progress()
+        elif "done" in message:
+            yield from self._done(work, worker, message["done"])
+
+    def _progress(self) -> FramesDone:
+        frames, faces = (sum(counts) for counts in zip(*self._at.values(), strict=True)) if self._at else (0, 0)
+        return FramesDone(self.report.frames + frames, self.report.faces + faces, self.expected)
+
+    def _done(self, work: "_Work", worker: int, done: Message) -> Iterator[News]:
+        task = self._doing.pop(worker)
+        self._idle.append(worker)
+        self._stages[worker] = done["stages"]
+        self.report.warnings += [warning for warning in done["warnings"] if warning not in self.report.warnings]
+        if task == _FOLLOW:
+            work.followed.refresh()
+            return
+        record = read_record(work.journal.folder, task)
+        work.journal.refresh()
+        if record is None or task not in work.journal:
+            self._tries[task] += 1
+            if self._tries[task] >= _TRIES:
+                raise errors.OutputError(f"{work.journal.folder}: segment {task} is written but not found there")
+            return
+        self._at.pop(worker, None)
+        self.report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
+        yield self._progress()
+        yield SegmentDone(task, len(record.pts))
+
+
+@dataclass
+class _Work:
+    """What there is to do."""
+
+    journal: Journal
+    followed: Followed
+    ahead: int
+    film: Message
+    """What every worker is told first."""
+
+    @property
+    def finished(self) -> bool:
+        whole = self.followed.whole
+        return whole is not None and not self.journal.missing(whole.frames)
+
+    def next(self, taken: set[int]) -> int | None:
+        """The next task that nobody is at, following first: all else hangs on it."""
+        if self.followed.whole is None and _FOLLOW not in taken:
+            return _FOLLOW
+        return next((number for number in self._ready() if number not in taken), None)
+
+    def _ready(self) -> list[int]:
+        """Segments that are missing and can be made."""
+        whole, begin = self.followed.whole, self.followed.begin
+        if whole is not None:
+            return self.journal.missing(whole.frames)
+        if begin is None:
+            return []
+        count = max(0, self.followed.end - self.ahead - begin) // self.journal.length
+        return [number for number in range(count) if number not in self.journal]
+
+
+def _error(told: Message) -> GfpvideoError:
+    """The error that a worker has told of."""
+    kind = getattr(errors, str(told["kind"]), None)
+    if isinstance(kind, type) and issubclass(kind, GfpvideoError):
+        return kind(told["text"])
+    return GfpvideoError(told["text"])
