@@ -30,7 +30,7 @@ from gfpvideo.report import Report
 @command
 @takes("restore")
 def restore(
-    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of pictures; - is standard input.")],
+    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of both; - is standard input.")],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -52,7 +52,7 @@ def restore(
     *,
     given: dict[str, Any],
 ) -> int:
-    """Restore the faces in a film, a picture, or a folder of pictures."""
+    """Restore the faces in a film, a picture, or a folder of films and pictures."""
     start_log(log_level, log_file)
     if output is not None and "container" in given:
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
@@ -76,11 +76,15 @@ def write_report(report: Report, path: Path) -> None:
     Raises:
         OutputError: if it cannot be written.
     """
-    content = {item.name: getattr(report, item.name) for item in fields(report) if not item.name.startswith("_")}
     try:
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(_content(report), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def _content(report: Report) -> dict[str, Any]:
+    shown = {item.name: getattr(report, item.name) for item in fields(report) if not item.name.startswith("_")}
+    return shown | {"pieces": [_content(piece) for piece in report.pieces]}
 
 
 def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) -> int:
@@ -107,28 +111,30 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
 def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
     from tqdm import tqdm
 
-    from gfpvideo.restoration.events import FrameDone
-    from gfpvideo.restoration.run import restore
+    from gfpvideo.restoration.events import FrameDone, FramesDone
+    from gfpvideo.restoration.run import Job
 
     faces = 0
     stop = Event()
+    job = Job(source, output, options, stop=stop)
     with stopping(stop, _piece(source)), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
-
-        def show(progress: FrameDone) -> None:
-            nonlocal faces
-            faces += len(progress.restored.patches)
-            bar.total = max(progress.expected, progress.done) if progress.expected else None
+        for event in job.run():
+            if not isinstance(event, FrameDone | FramesDone):
+                continue
+            faces = event.faces if isinstance(event, FramesDone) else faces + len(event.restored.patches)
+            bar.total = max(event.expected, event.done) if event.expected else None
             bar.set_postfix(faces=faces, refresh=False)
-            bar.update(progress.done - bar.n)
-
-        return restore(source, output, options, on_frame=show, stop=stop)
+            bar.update(event.done - bar.n)
+    return job.report
 
 
 def _piece(source: Path) -> str:
     """What is finished when the user stops a restoration."""
     from gfpvideo.media.still import PICTURE_SUFFIXES
+    from gfpvideo.restoration.batch import found_in
 
-    return "picture" if source.is_dir() or source.suffix.lower() in PICTURE_SUFFIXES else "segment"
+    pictures = not found_in(source)[1] if source.is_dir() else source.suffix.lower() in PICTURE_SUFFIXES
+    return "picture" if pictures else "segment"
 
 
 def summary(report: Report) -> str:

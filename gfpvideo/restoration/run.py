@@ -1,4 +1,4 @@
-"""Restore whatever somebody names: a film, a photograph, a folder of photographs."""
+"""Restore whatever somebody names: a film, a photograph, a folder of both."""
 
 import logging
 import time
@@ -16,12 +16,13 @@ from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
+from gfpvideo.restoration.batch import found_in, restore_folder
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
 from gfpvideo.restoration.moments import Moment, moments
 from gfpvideo.restoration.opening import for_stills, open_film
-from gfpvideo.restoration.still import restore_folder, restore_picture
+from gfpvideo.restoration.still import restore_picture
 from gfpvideo.restoration.survey import Survey, survey
 
 _log = logging.getLogger(__name__)
@@ -38,13 +39,13 @@ def restore(
     on_frame: OnFrame | None = None,
     stop: Flag | None = None,
 ) -> Report:
-    """Restore the faces of a film, a picture, or a folder of pictures.
+    """Restore the faces of a film, a picture, or a folder of films and pictures.
 
     Args:
         source: what to restore.
         target: where to write it; by default beside the source, with ``.restored`` before the suffix.
         options: how; the defaults suit most films.
-        on_frame: called after every frame that is written.
+        on_frame: called after every frame that this process writes: of none, where several restore a film together.
         stop: when set, a film is interrupted at the end of the segment that is being written, a folder after the
             picture; the work is kept.
 
@@ -93,7 +94,7 @@ class Job:
         """Say what is to be restored; nothing is read or written yet.
 
         Args:
-            source: a film, a picture, or a folder of pictures.
+            source: a film, a picture, or a folder of films and pictures.
             target: where to write it; by default beside the source, with ``.restored`` before the suffix.
             options: how; the defaults suit most films.
             parts: networks of an earlier job, used again if they are those that ``options`` name.
@@ -105,6 +106,8 @@ class Job:
         self._wanted = None if target is None else Path(target)
         self._parts = parts
         self._stop = stop or Flag()
+        self._latest: Job | None = None
+        self._in_folder = False
 
     @property
     def kind(self) -> Kind:
@@ -187,17 +190,31 @@ class Job:
         self.report = report = Report(str(self.source), str(self.target))
         started = time.monotonic()
         _log.info("%s -> %s, %s", self.source, self.target, self.options.model_dump(exclude_defaults=True))
-        ends = {"film": restore_film, "picture": restore_picture, "folder": restore_folder}
-        yield from ends[self.kind](self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
+        if self.kind == "folder":
+            yield from restore_folder(self.source, self.target, self.options, self._piece, report, self._stop)
+        else:
+            end = restore_film if self.kind == "film" else restore_picture
+            yield from end(self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
         if self.kind == "film":
             report.warnings = [*self._settled[1], *report.warnings]
         report.seconds = time.monotonic() - started
         for warning in report.warnings:
-            _log.warning("%s", warning)
+            if not self._in_folder:  # which tells of it by the file's name
+                _log.warning("%s", warning)
             yield Warned(warning)
         stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.stages.items())
         _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
         yield Done(report)
+
+    def _piece(self, source: Path, target: Path) -> "Job":
+        """The job of one file of a folder; networks are kept from one to the next."""
+        before = self._latest
+        kept = self._parts if before is None else before._parts
+        self._latest = job = Job(source, target, self.options, kept, stop=self._stop)
+        job._in_folder = True
+        if job.kind == "picture":
+            job.options = self.options.usual(films_alone(RestoreOptions))
+        return job
 
     @cached_property
     def _settled(self) -> tuple[RestoreOptions, list[str]]:
@@ -209,7 +226,8 @@ class Job:
 
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
-        for name in () if self.kind == "film" else films_alone(RestoreOptions):
+        film = self.kind == "film" or (self.kind == "folder" and bool(found_in(self.source)[1]))
+        for name in () if film else films_alone(RestoreOptions):
             if self.options.changed(name):
                 raise OptionError(f"{self.source}: option {flag_name(name)} is for films, not for pictures")
         if not self.source.exists():

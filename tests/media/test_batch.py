@@ -1,0 +1,115 @@
+"""Folders of films and pictures: each restored by itself, one broken reel stops nothing, what is done stays done."""
+
+import json
+import shutil
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from gfpvideo.cli import app
+from gfpvideo.errors import InputError, OutputError, StoppedError
+from gfpvideo.media.still import write_sheet
+from gfpvideo.restoration.batch import targets_of
+from gfpvideo.restoration.events import Done, FilmDone, FrameDone, Loading, PictureDone, SegmentDone
+from gfpvideo.restoration.run import Job
+from helpers import facts, packets
+from quick import QUICK, QUICK_ARGUMENTS
+
+PART = RestoreOptions.parse(QUICK | {"end": "1", "segment": 8, "preset": "ultrafast"})
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def archive(film: Path, tape: Path, tmp_path: Path) -> Path:
+    """A folder of two films, a broken one, a photograph, and what is none of our business."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    shutil.copy(film, folder / "a.mp4")
+    (folder / "b.mp4").write_bytes(b"not a film" * 1000)
+    shutil.copy(tape, folder / "c.mkv")
+    write_sheet(folder / "photo.png", np.full((64, 64, 3), 90, np.uint8))
+    (folder / "notes.txt").write_text("reel two is mouldy")
+    return folder
+
+
+def test_one_broken_reel_stops_nothing(archive: Path, tmp_path: Path) -> None:
+    job = Job(archive, tmp_path / "out", PART)
+    events = list(job.run())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.mp4", "c.mkv", "photo.png"]
+    report = job.report
+    assert report.exit_code == 1
+    (warning,) = report.warnings
+    assert warning.startswith(f"skipped: {archive / 'b.mp4'}: not a film")
+    frames = {Path(piece.target).name: piece.frames for piece in report.pieces}
+    assert frames == {"photo.png": 1, "a.mp4": 18, "c.mkv": 25}
+    assert report.frames == 44
+    assert [type(event) for event in events if isinstance(event, Loading | Done)] == [Loading, Done]
+    finished = [(event.source.name, event.done) for event in events if isinstance(event, PictureDone | FilmDone)]
+    assert finished == [("photo.png", 1), ("a.mp4", 2), ("c.mkv", 4)]
+    gfpvideo.restore(archive / "a.mp4", tmp_path / "alone.mp4", PART)
+    assert packets(tmp_path / "out" / "a.mp4") == packets(tmp_path / "alone.mp4")
+
+
+def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
+    (archive / "b.mp4").unlink()
+    out, stop = tmp_path / "out", Event()
+    job = Job(archive, out, PART, stop=stop)
+    with pytest.raises(StoppedError, match=r"c\.mkv: interrupted; 8 frames are done: go on with --resume"):
+        for event in job.run():
+            if isinstance(event, SegmentDone) and (out / "a.mp4").exists():
+                stop.set()
+    assert sorted(path.name for path in out.iterdir()) == ["a.mp4", "c.mkv.gfpvideo", "photo.png"]
+    before = (out / "a.mp4").stat().st_mtime_ns
+    again = Job(archive, out, PART.model_copy(update={"resume": True}))
+    written = [event.restored.frame.index for event in again.run() if isinstance(event, FrameDone)]
+    assert written == list(range(8, 25))
+    assert (out / "a.mp4").stat().st_mtime_ns == before
+    assert sorted(path.name for path in out.iterdir()) == ["a.mp4", "c.mkv", "photo.png"]
+    assert len(facts(out / "c.mkv").pts) == 25
+    assert (again.report.frames, again.report.resumed, again.report.exit_code) == (25, 8, 0)
+    assert list(Job(archive, out, PART.model_copy(update={"resume": True})).run())
+
+
+def test_what_is_there_is_kept(archive: Path, tmp_path: Path) -> None:
+    """Before anything is restored it is seen that nothing will be in the way."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "c.mkv").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"c\.mkv: exists already"):
+        gfpvideo.restore(archive, out, PART)
+    assert [path.name for path in out.iterdir()] == ["c.mkv"]
+    assert (out / "c.mkv").read_bytes() == b"mine"
+
+
+def test_a_folder_of_broken_reels_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "reels"
+    folder.mkdir()
+    for name in ("a.mp4", "b.avi"):
+        (folder / name).write_bytes(b"not a film" * 1000)
+    with pytest.raises(InputError, match=r"not one of its 2 files could be restored; skipped: .*a\.mp4"):
+        gfpvideo.restore(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_two_films_get_one_name(tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("a.avi", "a.mkv", "b.wmv", "c.MP4", "d.png")]
+    names = [path.name for path in targets_of(sources, tmp_path / "out", PART).values()]
+    assert names == ["a.avi.mkv", "a.mkv", "b.mkv", "c.MP4", "d.png"]
+    sources = [tmp_path / name for name in ("a.avi", "a.wmv")]
+    names = [path.name for path in targets_of(sources, tmp_path / "out", PART).values()]
+    assert names == ["a.avi.mkv", "a.wmv.mkv"]
+
+
+def test_the_command_line_reports_each(archive: Path, tmp_path: Path) -> None:
+    options = ["--end", "0.3", "--preset", "ultrafast", *QUICK_ARGUMENTS, "--report", str(tmp_path / "report.json")]
+    done = RUNNER.invoke(app, ["restore", str(archive), "-o", str(tmp_path / "out"), "-q", *options])
+    assert done.exit_code == 1
+    assert f"warning: skipped: {archive / 'b.mp4'}: not a film" in done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [Path(piece["source"]).name for piece in report["pieces"]] == ["photo.png", "a.mp4", "c.mkv"]
+    assert report["frames"] == sum(piece["frames"] for piece in report["pieces"]) == 1 + 6 + 8
