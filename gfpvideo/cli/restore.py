@@ -112,20 +112,21 @@ def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions
     from tqdm import tqdm
 
     from gfpvideo.restoration.events import FrameDone, FramesDone
-    from gfpvideo.restoration.run import Job
+    from gfpvideo.restoration.run import restore
 
     faces = 0
     stop = Event()
-    job = Job(source, output, options, stop=stop)
     with stopping(stop, _piece(source)), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
-        for event in job.run():
-            if not isinstance(event, FrameDone | FramesDone):
-                continue
-            faces = event.faces if isinstance(event, FramesDone) else faces + len(event.restored.patches)
-            bar.total = max(event.expected, event.done) if event.expected else None
-            bar.set_postfix(faces=faces, refresh=False)
-            bar.update(event.done - bar.n)
-    return job.report
+
+        def show(event: object) -> None:
+            nonlocal faces
+            if isinstance(event, FrameDone | FramesDone):
+                faces = event.faces if isinstance(event, FramesDone) else faces + len(event.restored.patches)
+                bar.total = max(event.expected, event.done) if event.expected else None
+                bar.set_postfix(faces=faces, refresh=False)
+                bar.update(event.done - bar.n)
+
+        return restore(source, output, options, on_event=show, stop=stop)
 
 
 def _piece(source: Path) -> str:

@@ -37,6 +37,7 @@ def restore(
     options: RestoreOptions | None = None,
     *,
     on_frame: OnFrame | None = None,
+    on_event: Callable[[Event], None] | None = None,
     stop: Flag | None = None,
 ) -> Report:
     """Restore the faces of a film, a picture, or a folder of films and pictures.
@@ -46,6 +47,7 @@ def restore(
         target: where to write it; by default beside the source, with ``.restored`` before the suffix.
         options: how; the defaults suit most films.
         on_frame: called after every frame that this process writes: of none, where several restore a film together.
+        on_event: called with everything that happens, see :mod:`gfpvideo.restoration.events`.
         stop: when set, a film is interrupted at the end of the segment that is being written, a folder after the
             picture; the work is kept.
 
@@ -59,6 +61,8 @@ def restore(
     for event in job.run():
         if on_frame is not None and isinstance(event, FrameDone):
             on_frame(event)
+        if on_event is not None:
+            on_event(event)
     return job.report
 
 

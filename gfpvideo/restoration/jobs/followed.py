@@ -8,6 +8,7 @@ are written so that they are read again to the last bit.
 
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -17,11 +18,10 @@ from typing import Annotated, Self, TypeVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gfpvideo.errors import OutputError
 from gfpvideo.frames import Detection, Face, Frame, TrackedFrame
 from gfpvideo.media.atomic import sync, write_error
 from gfpvideo.media.source import Account, VideoSource
-from gfpvideo.media.trace import Place, place_of, trace
+from gfpvideo.media.trace import OtherPictureError, Place, place_of, trace
 from gfpvideo.restoration.jobs.folder import FOLLOWED, write_whole
 from gfpvideo.restoration.jobs.record import Found, pack, unpack
 
@@ -149,35 +149,38 @@ class Followed:
         self.folder, self.length = folder, length
         self._token = secrets.token_hex(4)
         self.run = lru_cache(_KEPT)(self._run)
-        """Reads a run by its number; ``None`` if it is missing or damaged. Only whole runs are to be asked for."""
+        """Reads a run by its number; one that is damaged is not known any more, nor what comes after it."""
         self._runs = 0
         self.whole: Whole | None = None
-        """Set when the film was followed to its end, and nothing of that is missing."""
+        """Set when the film was followed to its end."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Take note of what another process has followed since."""
+        """Take note of what another process has followed since: names alone, for a file has one when it is whole."""
         if self.whole is not None:
             return
-        whole = _read(Whole, self.folder / FOLLOWED)
-        while (self.folder / _name(self._runs)).exists() and self._fits(self._read(self._runs), whole):
+        names = {path.name for path in self.folder.glob("followed*.json")}
+        whole = _read(Whole, self.folder / FOLLOWED) if FOLLOWED in names else None
+        while _name(self._runs) in names:
             self._runs += 1
-        count = -1 if whole is None else -(-whole.frames // self.length)
-        self.whole = whole if self._runs == count else None
+        if whole is not None and self._runs >= -(-whole.frames // self.length):
+            self._runs, self.whole = -(-whole.frames // self.length), whole
+            return
+        last = _read(FollowedRun, self.folder / _name(self._runs - 1)) if self._runs else None
+        if self._runs and (last is None or len(last.pts) != self.length):
+            self._runs -= 1  # the film's end, of which nobody says that it is that
 
-    def _fits(self, run: FollowedRun | None, whole: Whole | None) -> bool:
-        """Whether the next run has what it must have; the last one is complete when all is."""
-        if run is None or (self._runs and run.first != self.end):
-            return False
-        return len(run.pts) == self.length or (whole is not None and run.end == whole.end)
-
-    def _read(self, number: int) -> FollowedRun | None:
-        return _read(FollowedRun, self.folder / _name(number))
+    def check(self) -> None:
+        """Read all; what is damaged, and what comes after it, is not known any more."""
+        with suppress(OtherPictureError):
+            for number in range(self._runs):
+                self.run(number)
 
     def _run(self, number: int) -> FollowedRun:
-        run = self._read(number)
-        if run is None:
-            raise OutputError(f"{self.folder / _name(number)}: the file is missing or damaged; go on with --resume")
+        run = _read(FollowedRun, self.folder / _name(number))
+        if run is None or (number and run.first != self.run(0).first + number * self.length):
+            self.whole, self._runs = None, number
+            raise OtherPictureError(f"{self.folder / _name(number)}: what was followed is damaged")
         return run
 
     @property
@@ -201,7 +204,6 @@ class Followed:
         except OSError as error:
             raise write_error(self.folder, error) from error
         self.whole, self._runs = None, 0
-        self.run.cache_clear()
         self.refresh()
 
     def files(self) -> set[str]:
@@ -291,6 +293,7 @@ class Followed:
     def _add(self, run: FollowedRun) -> None:
         self._write(_name(self._runs), run)
         self._runs += 1
+        self.run.cache_clear()
 
     def _write(self, name: str, record: _Record) -> None:
         try:

@@ -52,13 +52,13 @@ class OneProcess:
             StoppedError: if it was asked to stop.
             GfpvideoError: if the film cannot be restored.
         """
-        place = self._place()
-        if place is not None:
-            try:
+        try:
+            place = self._place()
+            if place is not None:
                 yield from self._since(place)
                 return
-            except OtherPictureError as error:
-                _log.info("%s; going on from the film's beginning", error)
+        except OtherPictureError as error:
+            _log.info("%s; going on from the film's beginning", error)
         yield from self._from_the_beginning()
 
     @property
@@ -86,6 +86,7 @@ class OneProcess:
             self.film.recall(film.account)
 
     def _from_the_beginning(self) -> Iterator[FrameDone | SegmentDone]:
+        self.followed.check()
         known = self.followed.detections(0, self.followed.end)
         with Run() as run:
             decoded = run("decode", self._unless_stopped(self.film.frames()), thread=True)

@@ -60,6 +60,7 @@ def _followed(
         place = place_to_go_on(followed, followed.end) if jump and film.jumps else None
         decoded = run("decode", film.frames(place), thread=True)
         if place is None:
+            followed.check()
             tracked = follow(decoded, parts, options, run, followed.detections(0, followed.end))
         else:
             known = compared(decoded, followed.known(place.index, followed.end))
