@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 
 from gfpvideo import errors
-from gfpvideo.errors import EngineError, GfpvideoError, StoppedError
+from gfpvideo.errors import EngineError, GfpvideoError, OutputError, StoppedError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
 from gfpvideo.restoration.jobs.crew import Crew
@@ -21,10 +21,10 @@ _PATIENCE = 0.2
 """Seconds after which it is seen whether somebody has asked to stop."""
 _TRIES = 3
 """Workers that a task may cost, before it is the task's fault."""
-_FOLLOW = -1
-"""The task of following, among the numbers of segments."""
-_LOAD = -2
-"""The task of becoming ready."""
+_FOLLOW, _LOAD = range(-1, 0), range(-2, -1)
+"""The tasks of following and of becoming ready, among runs of segments."""
+_RUN = 4
+"""Most segments that are given at once: the first of a run restores frames twice that it is steadied with, no other."""
 
 
 @dataclass
@@ -36,14 +36,15 @@ class Foreman:
     report: Report
     expected: int | None
     """About how many frames the film has."""
-    _doing: dict[int, int] = field(default_factory=dict)
+    _doing: dict[int, range] = field(default_factory=dict)
     """Workers and their tasks."""
     _idle: list[int] = field(default_factory=list)
-    _tries: Counter[int] = field(default_factory=Counter)
+    _tries: Counter[range] = field(default_factory=Counter)
     _at: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Frames and faces that are restored of the segment that each is at."""
     _fingerprint: Fingerprint | None = None
     _stages: dict[int, dict[str, float]] = field(default_factory=dict)
+    _told_to_stop: set[int] = field(default_factory=set)
     _work: "_Work | None" = None
 
     def begin(self) -> Fingerprint:
@@ -97,19 +98,22 @@ class Foreman:
 
     def _at_rest(self) -> bool:
         """Whether no segment is at work; whoever follows or loads is ended, which loses nothing that was kept."""
-        for worker in [worker for worker, task in self._doing.items() if task < 0]:
+        for worker in [worker for worker, task in self._doing.items() if task in (_FOLLOW, _LOAD)]:
             self.crew.kill(worker)
             del self._doing[worker]
+        for worker in self._doing.keys() - self._told_to_stop:
+            self.crew.give(worker, {"stop": True})
+            self._told_to_stop.add(worker)
         return not self._doing
 
     def _deal(self, work: "_Work") -> None:
         while self._idle and not self.stop.is_set():
-            task = work.next(set(self._doing.values()))
+            task = work.next(list(self._doing.values()), self.crew.size)
             if task is None:
                 return
             worker = self._idle.pop(0)
             self._doing[worker] = task
-            self.crew.give(worker, {"follow": True} if task == _FOLLOW else {"segment": task})
+            self.crew.give(worker, {"follow": True} if task == _FOLLOW else {"segments": [task.start, task.stop]})
 
     def _heard(self) -> Iterator[tuple[int, Message]]:
         news = self.crew.news(_PATIENCE)
@@ -133,7 +137,7 @@ class Foreman:
         if task is not None:
             self._tries[task] += 1
             if self._tries[task] >= _TRIES:
-                what = {_LOAD: "loading", _FOLLOW: "following"}.get(task, f"segment {task}")
+                what = {_LOAD: "loading", _FOLLOW: "following"}.get(task, f"segment {task.start}")
                 raise EngineError(
                     f"{_TRIES} workers ended while at {what}, the last {how}: if memory is short, give fewer --workers"
                 )
@@ -161,32 +165,36 @@ class Foreman:
         elif "frames" in message:
             self._at[worker] = message["frames"], message["faces"]
             yield self._progress()
+        elif "segment" in message:
+            yield from self._written(work, worker, message["segment"])
         elif "done" in message:
-            yield from self._done(work, worker, message["done"])
+            self._done(work, worker, message["done"])
 
     def _progress(self) -> FramesDone:
         frames, faces = (sum(counts) for counts in zip(*self._at.values(), strict=True)) if self._at else (0, 0)
         return FramesDone(self.report.frames + frames, self.report.faces + faces, self.expected)
 
-    def _done(self, work: "_Work", worker: int, done: Message) -> Iterator[News]:
+    def _written(self, work: "_Work", worker: int, number: int) -> Iterator[News]:
+        known = number in work.journal
+        record = read_record(work.journal.folder, number)
+        work.journal.refresh()
+        self._at.pop(worker, None)
+        if record is not None and not known:
+            self.report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
+            yield self._progress()
+            yield SegmentDone(number, len(record.pts))
+
+    def _done(self, work: "_Work", worker: int, done: Message) -> None:
         task = self._doing.pop(worker)
         self._idle.append(worker)
         self._stages[worker] = done["stages"]
         self.report.warnings += [warning for warning in done["warnings"] if warning not in self.report.warnings]
-        if task == _FOLLOW:
-            work.followed.refresh()
-            return
-        record = read_record(work.journal.folder, task)
-        work.journal.refresh()
-        if record is None or task not in work.journal:
+        work.followed.refresh()
+        missing = [number for number in task if task != _FOLLOW and number not in work.journal]
+        if missing and not self.stop.is_set():
             self._tries[task] += 1
             if self._tries[task] >= _TRIES:
-                raise errors.OutputError(f"{work.journal.folder}: segment {task} is written but not found there")
-            return
-        self._at.pop(worker, None)
-        self.report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
-        yield self._progress()
-        yield SegmentDone(task, len(record.pts))
+                raise OutputError(f"{work.journal.folder}: segment {missing[0]} was written, but is not found there")
 
 
 @dataclass
@@ -204,11 +212,17 @@ class _Work:
         whole = self.followed.whole
         return whole is not None and not self.journal.missing(whole.frames)
 
-    def next(self, taken: set[int]) -> int | None:
-        """The next task that nobody is at, following first: all else hangs on it."""
+    def next(self, taken: list[range], workers: int) -> range | None:
+        """The next task that nobody is at, following first: all else hangs on it.
+
+        Runs become shorter towards the end, so that all workers finish at about the same time.
+        """
         if self.followed.whole is None and _FOLLOW not in taken:
             return _FOLLOW
-        return next((number for number in self._ready() if number not in taken), None)
+        free = [number for number in self._ready() if not any(number in task for task in taken)]
+        most = max(1, min(_RUN, len(free) // (2 * workers)))
+        run = [number for place, number in enumerate(free[:most]) if number == free[0] + place]
+        return range(run[0], run[-1] + 1) if run else None
 
     def _ready(self) -> list[int]:
         """Segments that are missing and can be made."""

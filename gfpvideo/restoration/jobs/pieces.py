@@ -6,7 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from threading import Event as Flag
 
-from gfpvideo.errors import CorruptMediaError
+from gfpvideo.errors import CorruptMediaError, StoppedError
 from gfpvideo.frames import Frame, RestoredFrame, TrackedFrame
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
@@ -140,8 +140,12 @@ class Segments:
         self._followed, self._journal = Followed(folder, length), Journal(folder, length)
         self._jump = True
 
-    def make(self, number: int) -> Iterator[RestoredFrame | SegmentDone]:
-        """Restore and write one segment; tells of its frames, of some twice if the film does not jump.
+    def make(self, numbers: range, stop: Flag) -> Iterator[RestoredFrame | SegmentDone]:
+        """Restore and write segments that follow each other; tells of frames, of some twice if the film does not jump.
+
+        Args:
+            numbers: which; all of their frames have been followed, and those around them that they hang on.
+            stop: when set, no other segment is begun.
 
         Raises:
             CorruptMediaError: if the film reads otherwise than when it was followed.
@@ -149,25 +153,27 @@ class Segments:
         """
         self._followed.refresh()
         try:
-            yield from self._made(number)
+            yield from self._made(numbers, stop)
+        except StoppedError:
+            return
         except OtherPictureError as error:
             if not self._jump:
                 raise CorruptMediaError(f"{self._source}: {error}: it has changed meanwhile, or is damaged") from None
             _log.info("%s: %s; reading it from its beginning", self._source, error)
             self._jump = False
-            yield from self.make(number)
+            yield from self.make(numbers, stop)
 
-    def _made(self, number: int) -> Iterator[RestoredFrame | SegmentDone]:
+    def _made(self, numbers: range, stop: Flag) -> Iterator[RestoredFrame | SegmentDone]:
         begin = self._followed.begin
         assert begin is not None, "segments are made where faces have been followed"
-        first = begin + number * self._journal.length
-        end = min(first + self._journal.length, self._followed.end)
+        first = begin + numbers.start * self._journal.length
+        end = min(begin + numbers.stop * self._journal.length, self._followed.end)
         with open_film(self._source, self._options) as film, Run() as run:
             encoder = SegmentEncoder(film, self._options, self._parts.enlarge)
             restored = restored_piece(
                 film, self._followed, self._parts, self._options, run, first, end, jump=self._jump
             )
-            yield from run("encode", write_segments(restored, self._journal, encoder, Flag(), begin))
+            yield from run("encode", write_segments(restored, self._journal, encoder, stop, begin))
             self._note(encoder, run)
 
     def _note(self, encoder: SegmentEncoder, run: Run) -> None:

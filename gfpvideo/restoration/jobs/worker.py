@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Event as Flag
 from threading import Thread
 from typing import Any, TextIO
 
@@ -27,9 +28,11 @@ from gfpvideo.restoration.load import load_parts
 Message = dict[str, Any]
 """What a worker is told, and tells; JSON.
 
-It is told ``{"film": {...}}`` (what to restore, and in which work folder), ``{"follow": true}`` and ``{"segment": 7}``.
-It tells ``{"ready": {...}}`` once it has networks, ``{"followed": 120}`` and ``{"frames": 3, "faces": 4}`` on the way,
-``{"done": {...}}`` at the end of each task, or ``{"failed": {...}}``.
+It is told ``{"film": {...}}`` (what to restore, and in which work folder), ``{"follow": true}`` and
+``{"segments": [7, 9]}`` (the last is left out), and while it is at that ``{"stop": true}``: not to begin another. It
+tells ``{"ready": {...}}`` once it has networks, on the way ``{"followed": 120}``, ``{"frames": 3, "faces": 4}`` of a
+segment and ``{"segment": 7}`` when that is written, and at the end of each task ``{"done": {...}}`` or
+``{"failed": {...}}``.
 """
 _OFTEN = 0.2
 """Seconds from one piece of news to the next, at least."""
@@ -55,6 +58,8 @@ class Worker:
         self._fingerprint = Fingerprint.of(source, options, self._parts.generator)
         self._segments: Segments | None = None
         self._followed: Followed | None = None
+        self.stop = Flag()
+        """When it is set, no other segment is begun."""
 
     def ready(self) -> Message:
         """What it is: all that the pictures which it makes depend on."""
@@ -78,7 +83,7 @@ class Worker:
         if "follow" in task:
             yield from _now_and_then(self._follow())
         else:
-            yield from self._restore(task["segment"])
+            yield from self._restore(range(*task["segments"]))
         yield {"done": {"warnings": self._segments.warnings, "stages": self._segments.seconds}}
 
     def _begin(self, folder: str, length: int, only: list[int]) -> None:
@@ -92,13 +97,16 @@ class Worker:
         for count in follow_all(self._source, self._followed, self._parts, self._own, self._segments.seconds):
             yield {"followed": count}
 
-    def _restore(self, number: int) -> Iterator[Message]:
+    def _restore(self, numbers: range) -> Iterator[Message]:
         assert self._segments is not None
         frames = faces = 0
         told = time.monotonic()
-        for item in self._segments.make(number):
-            if isinstance(item, RestoredFrame):
-                frames, faces = frames + 1, faces + len(item.patches)
+        for item in self._segments.make(numbers, self.stop):
+            if not isinstance(item, RestoredFrame):
+                frames = faces = 0
+                yield {"segment": item.number}
+                continue
+            frames, faces = frames + 1, faces + len(item.patches)
             if time.monotonic() - told >= _OFTEN:
                 told = time.monotonic()
                 yield {"frames": frames, "faces": faces}
@@ -126,6 +134,7 @@ def main() -> None:
         first = next(tasks)
         _share_cores(first["cores"])
         worker = Worker(Path(first["source"]), RestoreOptions.model_validate_json(first["options"]), first["device"])
+        tasks.stop = worker.stop
         _tell(out, worker.ready())
         for task in tasks:
             for message in worker.do(task):
@@ -154,17 +163,22 @@ class _Tasks(Iterator[Message]):
     """Tasks as they come; when no more can, since who gives them has gone, the program ends whatever it does."""
 
     def __init__(self, source: TextIO) -> None:
-        self._waiting: queue.Queue[str] = queue.Queue()
+        self.stop = Flag()
+        self._waiting: queue.Queue[Message] = queue.Queue()
         self._source = source
         Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         for line in self._source:
-            self._waiting.put(line)
+            message = json.loads(line)
+            if "stop" in message:
+                self.stop.set()
+            else:
+                self._waiting.put(message)
         os._exit(0)
 
     def __next__(self) -> Message:
-        return json.loads(self._waiting.get())
+        return self._waiting.get()
 
 
 if __name__ == "__main__":
