@@ -152,6 +152,7 @@ class Foreman:
         elif (difference := fingerprint.difference(self._fingerprint)) is not None:
             raise EngineError(f"workers differ, so that faces would flicker between their segments: {difference}")
         self._doing.pop(worker, None)
+        self._tries.pop(_LOAD, None)
         self._idle.append(worker)
         return fingerprint
 
