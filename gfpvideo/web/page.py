@@ -121,9 +121,7 @@ class _Page:
             self.stop = gr.Button(words.stop, visible=False, elem_id="stop")
             self.go_on = gr.Button(words.go_on, visible=False, elem_id="go-on")
             self.forget = gr.Button(words.forget, visible=False, elem_id="forget")
-        self.frame = gr.ImageSlider(
-            label=words.frame, interactive=False, visible=False, buttons=[], height=400, elem_id="frame"
-        )
+        self.frame = gr.HTML("", elem_id="frame")
         self.result = gr.HTML("", elem_id="result")
         self.shown = gr.State("")
         self.clock = gr.Timer(_POLL)
@@ -256,10 +254,9 @@ class _Page:
         if number not in known:
             number = known[-1] if known else None
         if number is None:
-            return [gr.Radio([], value=None), f"<p>{self.words.nothing}</p>", *_hidden(4), "", ""]
+            return [gr.Radio([], value=None), f"<p>{self.words.nothing}</p>", *_hidden(3), "", "", ""]
         found, glance = self.restorations.get(number), self.restorations.glance
         running = found.state in ("running", "stopping")
-        pair = (glance.before, glance.after) if running and glance.after is not None else None
         key = f"{number} {found.state}"
         return [
             gr.Radio(listed, value=number),
@@ -267,7 +264,7 @@ class _Page:
             gr.Button(visible=found.state in ("running", "waiting")),
             gr.Button(visible=found.state in ("stopped", "failed")),
             gr.Button(visible=not running),
-            gr.ImageSlider(pair, visible=True) if pair else gr.ImageSlider(visible=False) if not running else gr.skip(),
+            self._frame(number, glance) if running else "",
             gr.skip() if key == shown else self._result(found),
             key,
         ]
@@ -296,6 +293,15 @@ class _Page:
         counted = words.running if glance.expected else words.running_blind
         text = counted.format(done=glance.done, expected=max(glance.done, glance.expected or 0))
         return text if glance.left is None else f"{text}, {words.left.format(time=duration(words, glance.left))}"
+
+    def _frame(self, number: int, glance: Glance) -> str:
+        """The frame just made, fetched like a film: what components show, Gradio would keep a file of every second."""
+        if glance.after is None:
+            return ""
+        path, words = f"{self.path}{number}/frame", self.words
+        pictures = (("before", words.before), ("after", words.after))
+        shown = "".join(_media("img", f"{path}/{which}?{glance.done}", label) for which, label in pictures)
+        return f'<p>{words.frame}</p><div class="sides">{shown}</div>'
 
     def _result(self, found: Restoration) -> str:
         """Film and restored film side by side, and where to save it."""

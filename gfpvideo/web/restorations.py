@@ -58,6 +58,8 @@ _KEPT = TypeAdapter(list[Restoration])
 class Glance:
     """How far the running restoration is."""
 
+    number: int = 0
+    """Which it is; 0 if none runs."""
     stage: Stage = "loading"
     done: int = 0
     expected: int | None = None
@@ -224,7 +226,7 @@ class Restorations:
             while not self._closing:
                 found = next((each for each in self._all if each.state == "waiting"), None)
                 if found is not None:
-                    self.glance = Glance()
+                    self.glance = Glance(found.number)
                     self._set(found, "running")
                     return found
                 self._changed.wait()

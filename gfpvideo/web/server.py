@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 from urllib.parse import urlsplit
 
+import cv2
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
@@ -111,9 +112,18 @@ def _routes(app: FastAPI, restorations: Restorations) -> None:
             path = file_of(restorations, number, which)
         except GfpvideoError as error:
             raise HTTPException(404, str(error)) from None
-        return FileResponse(
-            path, filename=path.name, content_disposition_type="inline" if save is None else "attachment"
-        )
+        kind = "inline" if save is None else "attachment"
+        return FileResponse(path, filename=path.name, content_disposition_type=kind)
+
+    @app.get("/films/{number}/frame/{which}")
+    def frame(number: int, which: Literal["before", "after"]) -> Response:
+        glance = restorations.glance
+        picture = glance.before if which == "before" else glance.after
+        if glance.number != number or picture is None:
+            raise HTTPException(404, "There is no such picture now.")
+        done, coded = cv2.imencode(".jpg", picture[..., ::-1])
+        assert done, "a picture of bytes can be written"
+        return Response(coded.tobytes(), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 def guard(app: FastAPI, host: str, auth: str | None) -> None:
