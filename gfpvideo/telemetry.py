@@ -5,8 +5,10 @@ import sys
 
 _SWITCHES = {
     "DO_NOT_TRACK": "1",
+    "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OTEL_SDK_DISABLED": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Environment variables by which libraries can be told to report nothing; programs that we start inherit them."""
