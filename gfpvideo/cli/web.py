@@ -31,11 +31,17 @@ def web(
     """Open a page for restoring films in the browser."""
     need_packages("web", "gradio")
     limit = size(max_upload)
-    from gfpvideo.web.server import application, serve
+    from gfpvideo.web.folder import Folder
 
-    with application(folder or _films(), host=host, auth=auth, max_upload=limit) as app:
-        typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/ - leave this window open; Ctrl-C ends it")
-        serve(app, host, port)
+    place = Folder(folder or _films())
+    with place.opened():
+        from gfpvideo.web.server import application, listen, serve
+
+        with listen(host, port) as at, application(place, host=host, auth=auth, max_upload=limit) as app:
+            typer.echo(
+                f"http://{f'[{host}]' if ':' in host else host}:{port}/ - leave this window open; Ctrl-C ends it"
+            )
+            serve(app, at)
     return 0
 
 

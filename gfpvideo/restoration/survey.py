@@ -1,6 +1,6 @@
 """Find out who is in a film: every track with its faces, before anything is restored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -86,7 +86,9 @@ class SoFar:
         return Survey(tracks, {number: list(track.crops.items) for number, track in sorted(self._seen.items())})
 
 
-def surveyed(source: Path, options: RestoreOptions, parts: Finder, size: int) -> Iterator[SoFar]:
+def surveyed(
+    source: Path, options: RestoreOptions, parts: Finder, size: int, *, threads: bool = True
+) -> Generator[SoFar, None, None]:
     """Follow the faces of a film, and tell after every frame.
 
     Args:
@@ -94,13 +96,14 @@ def surveyed(source: Path, options: RestoreOptions, parts: Finder, size: int) ->
         options: how faces are found, followed and chosen.
         parts: what finds faces.
         size: side of the crops that are kept, in pixels.
+        threads: whether to work ahead; without, nothing is done but while the next frame is asked for.
 
     Raises:
         InputError: if the film cannot be read, or has no faces.
     """
     seen: dict[int, _Seen] = {}
     shot = 0
-    with open_film(source, options, count_all=True) as film, Run() as run:
+    with open_film(source, options, count_all=True) as film, Run(threads=threads) as run:
         shape = film.stream.width, film.stream.height
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
         for count, cropped in enumerate(cut_out(followed, parts, options, run, size), 1):

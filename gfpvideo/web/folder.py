@@ -1,11 +1,17 @@
 """The folder that the page works in: its films and photographs, by name. Nothing outside it is ever read or written."""
 
+import os
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
-from gfpvideo.errors import InputError
+from filelock import FileLock, Timeout
+
+from gfpvideo.errors import InputError, OutputError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS
@@ -14,6 +20,10 @@ HIDDEN = ".gfpvideo-page"
 """Folder within it that keeps the page's own files: the list of restorations, and films while they are uploaded."""
 SUFFIXES = frozenset((*FORMATS, *PICTURE_SUFFIXES, ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".dv", ".mts", ".ogv"))
 """Suffixes of the files that the page offers; the command line takes any."""
+_UPLOADS = "uploads-"
+"""Beginning of the names of folders that take what is uploaded, until it is moved..."""
+SCRATCH = "scratch-"
+"""... and of those for files that nobody needs a moment later."""
 _LONGEST = 120
 """Most letters of a name from a browser that are kept."""
 
@@ -33,6 +43,28 @@ class Folder:
             self.hidden.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self.hidden, error) from error
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Own the folder, with a place for what is uploaded: to be entered before Gradio is imported, which asks then.
+
+        Raises:
+            OutputError: if another page has it open, or it cannot be written.
+        """
+        lock = FileLock(self.hidden / "lock", timeout=0)
+        try:
+            with lock:
+                for left in (path for kind in (_UPLOADS, SCRATCH) for path in self.hidden.glob(f"{kind}*")):
+                    rmtree(left)  # of a page that was killed
+                uploads = mkdtemp(prefix=_UPLOADS, dir=self.hidden)
+                os.environ["GRADIO_TEMP_DIR"] = uploads  # beside the films: what is uploaded is moved, not copied
+                try:
+                    yield
+                finally:
+                    del os.environ["GRADIO_TEMP_DIR"]
+                    rmtree(uploads)
+        except Timeout:
+            raise OutputError(f"{self.root}: another gfpvideo web has this folder open; give another one") from None
 
     def names(self) -> list[str]:
         """Its films and photographs, the newest first; links that lead elsewhere are none of them."""
@@ -61,6 +93,8 @@ class Folder:
             raise InputError(f"{kept}: not a film or photograph that this page knows; it takes {_listed(SUFFIXES)}")
         target = self.free(self.root / kept)
         try:
+            target.touch(exist_ok=False)
+            uploaded.chmod(target.stat().st_mode)  # as any new file: Gradio lets nobody else read what it takes
             uploaded.replace(target)
         except OSError as error:
             raise write_error(target, error) from error

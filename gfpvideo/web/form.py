@@ -66,6 +66,13 @@ def models() -> list[str]:
     return ["auto", *installed_generators()]
 
 
+def changes(components: list[Component]) -> list[Any]:
+    """What tells that a setting has another value, of those that decide who is found in a film."""
+    deciding = taken(RestoreOptions, "inspect")
+    found = [component for name, component in zip(FIELDS, components, strict=True) if name in deciding]
+    return [each.blur if isinstance(each, gr.Textbox | gr.Number) else each.change for each in found]  # type: ignore[attr-defined]  # made for each component
+
+
 def component(name: str, words: Words) -> Component:
     """What shows an option and takes its value."""
     if name in PLAIN:

@@ -2,21 +2,23 @@
 
 import html
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from gfpvideo.errors import GfpvideoError
+from gfpvideo.errors import GfpvideoError, InputError, StoppedError
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.options.pipelines import pipeline_names
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.options.timecode import timecode
+from gfpvideo.restoration.survey import SoFar
 from gfpvideo.web import form
 from gfpvideo.web.folder import Folder
-from gfpvideo.web.looking import Looking, Person, people
+from gfpvideo.web.looking import Looking, Pair, Person, people
 from gfpvideo.web.restorations import Glance, Restoration, Restorations
 from gfpvideo.web.words import LANGUAGES, Words, duration
 
@@ -24,8 +26,8 @@ _POLL = 1.0
 """Seconds from one look at the queue to the next."""
 _ARRIVE = 1.0
 """Seconds after which faces that were found meanwhile are shown."""
-_ONE: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "look"}
-"""Looking takes the whole processor: one person after the other, whom Gradio tells how many are before them."""
+_AT_ONCE: dict[str, Any] = {"concurrency_limit": None}
+"""Whoever looks takes turns with others (:class:`gfpvideo.web.looking.Turns`); Gradio's own queue need not know."""
 _HIDDEN: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -129,24 +131,33 @@ class _Page:
     # What happens
 
     def _connect(self) -> None:
-        chosen = [self.name, self.trouble, self.people, self.look, self.start]
-        self.upload.upload(self._uploaded, self.upload, [self.upload, *chosen], **_HIDDEN)
+        self._connect_choice()
+        self._connect_looking()
+        self._connect_queue()
+
+    def _connect_choice(self) -> None:
+        self.upload.upload(self._uploaded, self.upload, [self.upload, self.name, self.trouble], **_HIDDEN)
         self.refresh.click(lambda: gr.Dropdown(self._names()), None, self.name, **_HIDDEN)
-        asked = [self.name, self.preset, *self.settings]
-        picked = self.name.change(self._chosen, self.name, [*chosen[1:], self.seen, self.left, self.slider], **_HIDDEN)
-        found = picked.then(
-            self._follow, asked, [self.looked, self.gallery, self.seen, self.left, self.moment, self.trouble],
-            show_progress="hidden", **_ONE, **_HIDDEN,
-        )  # fmt: skip
-        look: dict[str, Any] = {
-            "fn": self._look,
-            "inputs": [*asked, self.moment],
-            "outputs": [self.slider, self.trouble],
-        }
-        found.then(**look, **_ONE, **_HIDDEN)
-        gr.on([self.show.click, self.moment.submit], **look, **_ONE, **_HIDDEN)
-        self.gallery.select(self._pressed, [self.seen, self.left], [self.left, self.moment], **_HIDDEN)
         self.preset.change(form.shown_values, self.preset, self.settings, **_HIDDEN)
+
+    def _connect_looking(self) -> None:
+        asked = [self.name, self.preset, *self.settings]
+        found = [self.looked, self.gallery, self.seen, self.left, self.moment, self.slider, self.trouble]
+        follow: dict[str, Any] = {"inputs": asked, "outputs": found, "show_progress": "hidden", **_AT_ONCE, **_HIDDEN}
+        picked = self.name.change(
+            self._chosen, self.name, [self.trouble, self.people, self.look, self.start], **_HIDDEN
+        )
+        picked.then(self._follow, **follow)
+        gr.on(form.changes(self.settings), self._follow_again, trigger_mode="always_last", **follow)
+        gr.on(
+            [self.show.click, self.moment.submit], self._look, [self.left, self.moment, *asked],
+            [self.slider, self.trouble], **_AT_ONCE, **_HIDDEN,
+        )  # fmt: skip
+        self.gallery.select(self._pressed, [self.seen, self.left], [self.left, self.moment], **_HIDDEN)
+        self.blocks.unload(self._left)
+
+    def _connect_queue(self) -> None:
+        asked = [self.name, self.preset, *self.settings]
         self.start.click(self._start, [self.left, *asked], [self.trouble, self.list, self.status], **_HIDDEN)
         shown = [self.list, self.status, self.stop, self.go_on, self.forget, self.frame, self.result, self.shown]
         for button, act in (
@@ -164,54 +175,82 @@ class _Page:
         try:
             name = self.folder.take_in(Path(uploaded), Path(uploaded).name)
         except GfpvideoError as error:
-            return [None, gr.skip(), _trouble(error), gr.skip(), gr.skip(), gr.skip()]
-        return [None, gr.Dropdown(self._names(), value=name), "", gr.skip(), gr.skip(), gr.skip()]
+            return [None, gr.skip(), _trouble(error)]
+        return [None, gr.Dropdown(self._names(), value=name), ""]
 
     def _chosen(self, name: str) -> list[Any]:
         """Make room for what a film or a photograph needs."""
-        film = _is_film(name)
-        remark = f"<p>{self.words.photograph}</p>" if name and not film else ""
-        nobody = gr.CheckboxGroup([], value=[])
-        return [
-            remark,
-            gr.Column(visible=film),
-            gr.Column(visible=film),
-            gr.Button(interactive=bool(name)),
-            [],
-            nobody,
-            None,
-        ]
+        return ["", gr.Column(visible=_is_film(name)), gr.Column(visible=bool(name)), gr.Button(interactive=bool(name))]
 
-    def _follow(self, name: str, preset: str, *shown: Any) -> Iterator[list[Any]]:
-        """Faces as they are found, now and then."""
-        if not _is_film(name):
-            yield [gr.skip()] * 6
-            return
+    def _follow(self, request: gr.Request, name: str, preset: str, *shown: Any) -> Iterator[list[Any]]:
+        """Faces as they are found, now and then, and the first moment as soon as there is one."""
+        yield ["", [], [], gr.CheckboxGroup([], value=[]), 0, None, gr.skip()]
         try:
-            options = RestoreOptions.parse(form.given(preset, list(shown)))
-            told, count, so_far = time.monotonic(), 0, None
-            for so_far in self.looking.follow(self.folder.path(name), options):
-                if so_far.count != count and time.monotonic() - told >= _ARRIVE:
-                    told, count = time.monotonic(), so_far.count
-                    yield self._seen(people(so_far, options), so_far.frames, so_far.expected)
-            if so_far is not None:
-                yield self._seen(people(so_far, options))
+            source, options = self._asked(name, preset, shown)
+            if _is_film(name):
+                yield from self._faces(source, options, _who(request))
+            elif name:
+                yield _found(slider=self.looking.moment(source, options, 0, _who(request)))
+        except StoppedError:  # something else was chosen
+            return
         except GfpvideoError as error:
-            yield [*[gr.skip()] * 5, _trouble(error)]
+            yield _found(looked="", trouble=_trouble(error))
 
-    def _seen(self, found: list[Person], frames: int = 0, expected: int | None = None) -> list[Any]:
-        labels = [self._label(person) for person in found]
-        how_far = f"{frames} / {expected}" if expected else f"{frames}"
-        told = self.words.looking.format(count=len(found), seconds=how_far) if frames else ""
-        seen = [(person.track, round(person.middle, 2), label) for person, label in zip(found, labels, strict=True)]
-        return [
-            f'<p role="status">{told}</p>' if told else "",
-            [(person.picture, label) for person, label in zip(found, labels, strict=True)],
-            seen,
-            gr.CheckboxGroup([(label, person.track) for person, label in zip(found, labels, strict=True)]),
-            gr.skip() if frames else found[0].middle,
-            gr.skip(),
-        ]
+    def _follow_again(self, request: gr.Request, name: str, preset: str, *shown: Any) -> Iterator[list[Any]]:
+        """The same, once people would be found, or numbered, in another way."""
+        with suppress(GfpvideoError):  # told once it is to be used
+            source, options = self._asked(name, preset, shown)
+            if _is_film(name) and not self.looking.is_known(source, options, _who(request)):
+                yield from self._follow(request, name, preset, *shown)
+                return
+        yield _found()
+
+    def _asked(self, name: str, preset: str, shown: Sequence[Any]) -> tuple[Path, RestoreOptions]:
+        options = RestoreOptions.parse(form.given(preset, list(shown)))
+        return self.folder.path(name) if name else self.folder.root, options
+
+    def _faces(self, source: Path, options: RestoreOptions, who: str) -> Iterator[list[Any]]:
+        told, count, so_far, pair = time.monotonic(), 0, None, None
+        for so_far in self.looking.follow(source, options, who):
+            if time.monotonic() - told < _ARRIVE:
+                continue
+            found = people(so_far, options) if so_far.count != count else None
+            yield self._seen(found, so_far, who)
+            if pair is None and so_far.count:
+                moment, pair = self._first_look(source, options, who, so_far)
+                yield _found(moment=moment, slider=pair or gr.skip())
+            told, count = time.monotonic(), so_far.count
+        assert so_far is not None, "a film without frames was refused"
+        yield self._seen(people(so_far, options))
+        if pair is None:
+            moment = people(so_far, options)[0].middle
+            yield _found(moment=moment, slider=self.looking.moment(source, options, moment, who))
+
+    def _first_look(self, source: Path, options: RestoreOptions, who: str, so_far: SoFar) -> tuple[float, Pair | None]:
+        """The first of them, if a face is to be restored there."""
+        moment = people(so_far, options)[0].middle
+        try:
+            return moment, self.looking.moment(source, options, moment, who)
+        except InputError:
+            return moment, None
+
+    def _seen(self, found: list[Person] | None, so_far: SoFar | None = None, who: str = "") -> list[Any]:
+        """Everybody found; ``None`` for those who are shown already."""
+        told = f'<p role="status">{self._told(so_far, who)}</p>' if so_far else ""
+        if found is None:
+            return _found(looked=told)
+        labelled = [(person, self._label(person)) for person in found]
+        return _found(
+            looked=told,
+            gallery=[(person.picture, label) for person, label in labelled],
+            seen=[(person.track, round(person.middle, 2), label) for person, label in labelled],
+            left=gr.CheckboxGroup([(label, person.track) for person, label in labelled]),
+        )
+
+    def _told(self, so_far: SoFar, who: str) -> str:
+        how_far = f"{so_far.frames} / {so_far.expected}" if so_far.expected else f"{so_far.frames}"
+        told = self.words.looking.format(count=so_far.count, frames=how_far)
+        return f"{told}. {self.words.turns}" if self.looking.others(who) else told
 
     def _label(self, person: Person) -> str:
         start, end = (text.removeprefix("0:").partition(".")[0] for text in (person.start, person.end))
@@ -221,16 +260,20 @@ class _Page:
         track, middle, _ = seen[event.index]
         return ([other for other in left if other != track] if track in left else [*left, track]), middle
 
-    def _look(self, name: str, preset: str, *shown: Any) -> list[Any]:
-        *settings, moment = shown
-        if not _is_film(name):
-            return [gr.skip(), gr.skip()]
+    def _look(
+        self, request: gr.Request, left: list[int], moment: float | None, name: str, preset: str, *shown: Any
+    ) -> Iterator[list[Any]]:
+        who = _who(request)
+        yield [gr.skip(), f'<p role="status">{self.words.turns}</p>' if self.looking.others(who) else ""]
         try:
-            options = RestoreOptions.parse(form.given(preset, settings))
-            found = self.looking.moment(self.folder.path(name), options, float(moment or 0))
+            source, options = self._asked(name, preset, shown)
+            pair = self.looking.moment(source, options, float(moment or 0), who, [int(track) for track in left])
+            yield [pair, ""]
         except GfpvideoError as error:
-            return [None, _trouble(error)]
-        return [(found.before, found.after), ""]
+            yield [None, _trouble(error)]
+
+    def _left(self, request: gr.Request) -> None:
+        self.looking.leave(_who(request))
 
     def _start(self, left: list[int], name: str, preset: str, *shown: Any) -> list[Any]:
         try:
@@ -340,6 +383,18 @@ def _bar(glance: Glance) -> str:
         return '<progress aria-hidden="true"></progress>'
     done = min(glance.done, glance.expected)
     return f'<progress max="{glance.expected}" value="{done}" aria-hidden="true"></progress>'
+
+
+_FOUND = ("looked", "gallery", "seen", "left", "moment", "slider", "trouble")
+
+
+def _found(**changes: Any) -> list[Any]:
+    """What following shows, as far as it changes."""
+    return [changes.get(name, gr.skip()) for name in _FOUND]
+
+
+def _who(request: gr.Request) -> str:
+    return request.session_hash or ""
 
 
 def _is_film(name: str) -> bool:

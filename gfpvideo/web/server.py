@@ -1,14 +1,13 @@
 """Serve the page: on this machine alone unless told otherwise, to nobody without the password, to no other site."""
 
 import base64
-import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from ipaddress import ip_address
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,9 +17,8 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from gradio import themes
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from gfpvideo.errors import GfpvideoError, OptionError
+from gfpvideo.errors import GfpvideoError, OptionError, OutputError
 from gfpvideo.web.folder import Folder
 from gfpvideo.web.looking import Looking
 from gfpvideo.web.page import page
@@ -33,7 +31,7 @@ _ELSEWHERE = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
 )
 """Nothing is fetched from anywhere else, whatever Gradio's own template asks for; no other site shows the page."""
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
 _Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -62,12 +60,12 @@ def _local(host: str) -> bool:
 
 @contextmanager
 def application(
-    folder: Path, *, host: str = "127.0.0.1", auth: str | None = None, max_upload: int | None = None
+    folder: Folder, *, host: str = "127.0.0.1", auth: str | None = None, max_upload: int | None = None
 ) -> Iterator[FastAPI]:
     """The page as an application that a server runs, with its queue at work.
 
     Args:
-        folder: where films lie, and restored ones go.
+        folder: where films lie, and restored ones go; it is open.
         host: address that it will be served at.
         auth: ``USER:PASSWORD`` that is asked for, if any.
         max_upload: bytes of the largest file that can be uploaded.
@@ -76,18 +74,16 @@ def application(
         GfpvideoError: if the folder cannot be used.
     """
     check_access(host, auth)
-    place = Folder(folder)
-    with TemporaryDirectory(prefix="uploads-", dir=place.hidden) as uploads, Restorations(place) as restorations:
-        os.environ["GRADIO_TEMP_DIR"] = uploads  # beside the films: what is uploaded is moved there, not copied
-        yield _application(place, restorations, host, auth, max_upload)
+    with Restorations(folder) as restorations:
+        yield _application(folder, restorations, host, auth, max_upload)
 
 
 def _application(
     folder: Folder, restorations: Restorations, host: str, auth: str | None, max_upload: int | None
 ) -> FastAPI:
-    app = FastAPI(openapi_url=None)
+    looking = Looking(folder)
+    app = FastAPI(openapi_url=None, lifespan=_getting_ready(looking))
     _routes(app, restorations)
-    looking = Looking()
     for code, words in LANGUAGES.items():
         blocks = page(words, folder, restorations, looking, _FILMS)
         blocks.queue(api_open=False)
@@ -99,6 +95,19 @@ def _application(
         )  # fmt: skip
     guard(app, host, auth)
     return app
+
+
+def _getting_ready(looking: Looking) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Load networks while the page is served already."""
+
+    @asynccontextmanager
+    async def ready(_: FastAPI) -> AsyncIterator[None]:
+        loading = Thread(target=looking.get_ready, name="gfpvideo loading")
+        loading.start()
+        yield
+        loading.join()
+
+    return ready
 
 
 def _routes(app: FastAPI, restorations: Restorations) -> None:
@@ -135,6 +144,9 @@ def guard(app: FastAPI, host: str, auth: str | None) -> None:
             return Response(
                 "A password is needed.", 401, {"WWW-Authenticate": 'Basic realm="gfpvideo", charset="UTF-8"'}
             )
+        if _local(host) and _host_of(request) not in _LOCAL | {host}:
+            # a name that another site lets point here would make its pages the same origin
+            return Response("This page has another name.", 400)
         if _from_elsewhere(request):
             return Response("Another site may not do this.", 403)
         response = await proceed(request)
@@ -143,8 +155,13 @@ def guard(app: FastAPI, host: str, auth: str | None) -> None:
         response.headers["Referrer-Policy"] = "same-origin"
         return response
 
-    if _local(host):  # a name that another site lets point here would make its pages the same origin
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_LOCAL, host])
+
+def _host_of(request: Request) -> str | None:
+    """The name by which it is asked, without the port and the brackets of an IPv6 address."""
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        return None
 
 
 def _from_elsewhere(request: Request) -> bool:
@@ -165,6 +182,20 @@ def _knows(request: Request, auth: str) -> bool:
     return kind.lower() == "basic" and secrets.compare_digest(said, auth.encode())
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=1)).run()
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address to serve at.
+
+    Raises:
+        OutputError: if it cannot be had.
+    """
+    try:
+        kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=kind)
+    except OSError as error:
+        raise OutputError(f"{host}, port {port}: cannot be served ({error.strerror}); try another --port") from None
+
+
+def serve(app: FastAPI, at: socket.socket) -> None:
+    """Serve until interrupted, which is how it ends."""
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run([at])

@@ -21,8 +21,8 @@ class Words:
     person: str
     """{number}, {shot}, {start}, {end}"""
     looking: str
-    """{count} people, {seconds} of the film"""
-    nobody_left: str
+    """{count}, {frames}"""
+    turns: str
     settings: str
     preset: str
     no_preset: str
@@ -43,7 +43,6 @@ class Words:
     show: str
     slider: str
     start: str
-    photograph: str
     queue: str
     nothing: str
     stop: str
@@ -91,8 +90,8 @@ ENGLISH = Words(
     people_help="Press a face to leave that person as they are; press again to restore them.",
     leave="Leave these as they are",
     person="Person {number}, scene {shot}, {start} to {end}",
-    looking="Looking for faces: {count} so far, {seconds} of the film seen",
-    nobody_left="Everybody is to be left as they are: there is nothing to restore.",
+    looking="Looking for faces: {count} so far, {frames} frames seen",
+    turns="Others are looking at films too: you take turns, so it takes longer.",
     settings="3. How",
     preset="Kind of film",
     no_preset="Any",
@@ -113,7 +112,6 @@ ENGLISH = Words(
     show="Show this moment",
     slider="Before (left) and after (right): drag the line",
     start="Restore the film",
-    photograph="A photograph takes a moment: just restore it and look at the result.",
     queue="5. Your films",
     nothing="Nothing here yet.",
     stop="Stop",
@@ -153,8 +151,8 @@ GERMAN = Words(
     people_help="Auf ein Gesicht drücken, um diesen Menschen zu lassen, wie er ist; noch einmal, um ihn aufzufrischen.",
     leave="Diese bleiben, wie sie sind",
     person="Person {number}, Szene {shot}, {start} bis {end}",
-    looking="Gesichter werden gesucht: bisher {count}, {seconds} des Films gesehen",
-    nobody_left="Alle sollen bleiben, wie sie sind: Es gibt nichts aufzufrischen.",
+    looking="Gesichter werden gesucht: bisher {count}, {frames} Bilder gesehen",
+    turns="Auch andere sehen sich gerade Filme an: Es geht der Reihe nach und dauert länger.",
     settings="3. Wie",
     preset="Art des Films",
     no_preset="Beliebig",
@@ -175,7 +173,6 @@ GERMAN = Words(
     show="Diesen Augenblick zeigen",
     slider="Vorher (links) und nachher (rechts): die Linie verschieben",
     start="Film auffrischen",
-    photograph="Ein Foto dauert nur einen Augenblick: einfach auffrischen und das Ergebnis ansehen.",
     queue="5. Ihre Filme",
     nothing="Hier ist noch nichts.",
     stop="Anhalten",
@@ -215,8 +212,8 @@ KOREAN = Words(
     people_help="그대로 둘 사람의 얼굴을 누르세요. 다시 누르면 복원합니다.",
     leave="그대로 둘 사람",
     person="사람 {number}, 장면 {shot}, {start}부터 {end}까지",
-    looking="얼굴을 찾는 중: 지금까지 {count}명, 영상 {seconds} 확인",
-    nobody_left="모두 그대로 두기로 했으므로 복원할 얼굴이 없습니다.",
+    looking="얼굴을 찾는 중: 지금까지 {count}명, {frames}장 확인",
+    turns="다른 사람도 영상을 보고 있어서 차례로 처리합니다. 시간이 더 걸립니다.",
     settings="3. 방법",
     preset="영상의 종류",
     no_preset="아무거나",
@@ -237,7 +234,6 @@ KOREAN = Words(
     show="이 시점 보기",
     slider="복원 전(왼쪽)과 후(오른쪽): 선을 끌어 보세요",
     start="영상 복원하기",
-    photograph="사진은 금방 끝납니다. 바로 복원하고 결과를 보세요.",
     queue="5. 내 영상",
     nothing="아직 아무것도 없습니다.",
     stop="멈추기",

@@ -17,6 +17,7 @@ import pytest
 import gfpvideo
 from conftest import ROOT
 
+gradio = pytest.importorskip("gradio")
 playwright: Any = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

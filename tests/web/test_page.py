@@ -1,12 +1,17 @@
 """The page for people without a terminal: its folder, its queue, who may use it."""
 
 import base64
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from threading import Thread
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +19,14 @@ from hypothesis import strategies as st
 import gfpvideo
 from conftest import ROOT
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import GfpvideoError, InputError, OptionError
+from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError, StoppedError
 from gfpvideo.web.folder import Folder, readable
+from gfpvideo.web.looking import Looking, Turns
 from gfpvideo.web.restorations import Restoration, Restorations, file_of
 from gfpvideo.web.words import ENGLISH, LANGUAGES, duration, preferred
 
 with suppress(ImportError):
-    import gradio  # noqa: F401  # makes its folder for temporary files when it is imported
+    import gradio  # noqa: F401  # where it keeps temporary files is settled when it is imported: before a test's folder
 
 SAMPLE = ROOT / "samples" / "home_movie.mp4"
 
@@ -75,6 +81,89 @@ def test_an_upload_replaces_nothing(folder: Folder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"program\.exe: not a film"):
         folder.take_in(tmp_path / "program", "program.exe")
     assert (folder.root / "film.mp4").read_bytes() == SAMPLE.read_bytes()
+
+
+def test_an_upload_can_be_read_by_whom_other_new_files_can(folder: Folder, tmp_path: Path) -> None:
+    with NamedTemporaryFile(dir=tmp_path, delete=False) as uploaded:
+        pass
+    (tmp_path / "new").touch()
+    taken = folder.root / folder.take_in(Path(uploaded.name), "taken.mp4")
+    assert taken.stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
+def test_one_page_has_a_folder_and_leaves_nothing_in_it(folder: Folder) -> None:
+    (folder.hidden / "uploads-of-one-that-was-killed").mkdir()
+    with folder.opened():
+        uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+        assert [path for path in folder.hidden.iterdir() if path.is_dir()] == [uploads]
+        with pytest.raises(OutputError, match="another gfpvideo web"), Folder(folder.root).opened():
+            pass
+    assert not uploads.exists()
+
+
+# Looking
+
+
+def test_turns_are_taken_in_the_order_in_which_they_were_asked_for() -> None:
+    turns, order, threads = Turns(), [], []
+
+    def work(number: int) -> None:
+        with turns.one():
+            order.append(number)
+
+    with turns.one():
+        for number in range(4):
+            threads.append(Thread(target=work, args=(number,)))
+            threads[-1].start()
+            while len(turns) < number + 2:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_whoever_looks_at_something_else_is_not_kept_waiting(folder: Folder) -> None:
+    """A long film would be followed for hours: the new one ends the old, and others take turns with it."""
+    looking, options, path = Looking(folder), RestoreOptions(), folder.root / "film.mp4"
+    first, second = (looking.follow(path, options, who) for who in ("anna", "berta"))
+    assert [next(first).frames, next(second).frames, next(first).frames] == [1, 1, 2]
+    assert looking.others("anna") == looking.others("berta") == 1
+    newer = looking.follow(path, options, "anna")
+    assert next(newer).frames == 1
+    with pytest.raises(StoppedError):
+        next(first)
+    looking.leave("berta")
+    with pytest.raises(StoppedError):
+        next(second)
+    assert [so_far.frames for so_far in newer][-1] == 90
+    assert looking.others("berta") == 0
+    assert looking.is_known(path, RestoreOptions(steady=0), "anna")
+    assert not looking.is_known(path, RestoreOptions(detect_every=1), "anna")
+
+
+@pytest.mark.slow
+def test_who_is_left_alone_is_shown_so(folder: Folder) -> None:
+    looking, options, path = Looking(folder), RestoreOptions(steady=0), folder.root / "film.mp4"
+    for so_far in looking.follow(path, options, "anna"):
+        if so_far.frames == 40:
+            break
+    before, after = looking.moment(path, options, 0.2, "anna")
+    assert np.abs(before.astype(int) - after).max() > 20
+    with pytest.raises(InputError, match="no face was found that is to be restored"):
+        looking.moment(path, options, 0.2, "anna", left=[1])
+    assert [path.name for path in folder.hidden.iterdir()] == []
+
+
+@pytest.mark.slow
+def test_a_photograph_is_looked_at_as_a_whole(folder: Folder, film: Path) -> None:
+    with av.open(str(film)) as container:
+        next(container.decode(video=0)).to_image().save(folder.root / "photo.png")
+    before, after = Looking(folder).moment(folder.root / "photo.png", RestoreOptions(), 0, "anna")
+    assert before.shape == after.shape == (360, 480, 3)
+    changed = np.abs(before.astype(int) - after).max(axis=2) > 20
+    assert 0 < changed.mean() < 0.5
+    assert sorted(path.name for path in folder.root.iterdir() if path.suffix) == ["film.mp4", "photo.png"]
 
 
 # The queue
@@ -179,7 +268,7 @@ def client(folder: Folder) -> Iterator[Any]:
 
     from gfpvideo.web.server import application
 
-    with application(folder.root) as app:
+    with folder.opened(), application(folder) as app:
         yield TestClient(app, base_url="http://127.0.0.1:7860", follow_redirects=False)
 
 
@@ -197,7 +286,8 @@ def test_other_sites_and_other_names_are_refused(client: Any) -> None:
     assert client.post(join, json={}, headers={"origin": "http://evil.example"}).status_code == 403
     assert client.post(join, json={}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
     assert client.post(join, json={}, headers={"origin": "http://127.0.0.1:7860"}).status_code == 422
-    assert client.get("/en/", headers={"host": "evil.example"}).status_code == 400
+    for host, status in (("evil.example", 400), ("[::1", 400), ("", 400), ("[::1]:7860", 200), ("localhost", 200)):
+        assert client.get("/en/", headers={"host": host}).status_code == status, host
 
 
 def test_only_what_a_restoration_made_can_be_fetched(client: Any, folder: Folder) -> None:
@@ -221,7 +311,7 @@ def test_a_password_is_asked_for(folder: Folder) -> None:
         check_access("0.0.0.0", None)
     with pytest.raises(OptionError, match="USER:PASSWORD"):
         check_access("127.0.0.1", "word")
-    with application(folder.root, host="0.0.0.0", auth="anna:word") as app:
+    with folder.opened(), application(folder, host="0.0.0.0", auth="anna:word") as app:
         client = TestClient(app, follow_redirects=False)
         asked = {said: {"authorization": f"Basic {_encoded(said)}"} for said in ("anna:word", "anna:w")}
         assert client.get("/").status_code == 401
@@ -248,3 +338,11 @@ def test_settings_mean_the_same_options_as_anywhere() -> None:
         with pytest.raises(OptionError):
             form.given(preset, shown)
     assert not {"filters", "tracks", "reference", "background_model", "encoder_options", "overwrite"} & set(form.FIELDS)
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded() -> None:
+    pytest.importorskip("gradio")
+    from gfpvideo.web.server import listen
+
+    with listen("127.0.0.1", 0) as at, pytest.raises(OutputError, match="try another --port"):
+        listen("127.0.0.1", at.getsockname()[1])
