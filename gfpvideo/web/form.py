@@ -4,7 +4,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from pydantic.fields import FieldInfo
 
 from gfpvideo.errors import OptionError
 from gfpvideo.generator.models import installed_generators
@@ -75,11 +74,9 @@ def changes(components: list[Component]) -> list[Any]:
 
 def component(name: str, words: Words) -> Component:
     """What shows an option and takes its value."""
-    if name in PLAIN:
-        return _plain(name, words)
-    field = FIELDS[name]
-    label = flag_name(name)
-    return _generic(label, field)
+    made = _plain(name, words) if name in PLAIN else _generic(name, words)
+    made.elem_id = f"option-{name}"
+    return made
 
 
 def _plain(name: str, words: Words) -> Component:
@@ -96,8 +93,10 @@ def _plain(name: str, words: Words) -> Component:
     return gr.Radio(choices, value=value, label=words.fields)
 
 
-def _generic(label: str, field: FieldInfo) -> Component:
-    kind, value, info = kind_of(field), _shown("", field.default), field.description
+def _generic(name: str, words: Words) -> Component:
+    field = FIELDS[name]
+    kind, value = kind_of(field), _shown("", field.default)
+    label, info = words.options.get(name, (flag_name(name), field.description))
     if kind is bool:
         return gr.Checkbox(value, label=label, info=info)
     if choices := choices_of(field):
@@ -109,12 +108,13 @@ def _generic(label: str, field: FieldInfo) -> Component:
     return gr.Textbox(value, label=label, info=info, max_lines=1)
 
 
-def groups() -> dict[str, list[str]]:
+def groups(words: Words) -> dict[str, list[str]]:
     """The options under "More", by the title of their group."""
     found: dict[str, list[str]] = {}
     for name, field in FIELDS.items():
         if name not in PLAIN:
-            found.setdefault(TITLES[about(field).group], []).append(name)
+            group = about(field).group
+            found.setdefault(words.groups.get(group, TITLES[group]), []).append(name)
     return found
 
 

@@ -53,8 +53,9 @@ class _Page:
             self._head()
             self._choice()
             self._people()
-            self._settings()
-            self._before()
+            with gr.Column(visible=False) as self.look:
+                self._settings()
+                self._before()
             self._queue()
             self._connect()
 
@@ -85,8 +86,9 @@ class _Page:
             gr.HTML(f"<h2>{words.people}</h2><p>{words.people_help}</p>")
             self.looked = gr.HTML("", elem_id="looked")
             self.gallery = gr.Gallery(
-                show_label=False, columns=6, fit_columns=False, allow_preview=False, buttons=[], elem_id="faces"
-            )
+                label=words.people, show_label=False, columns=4, height="auto", fit_columns=False,
+                allow_preview=False, buttons=[], elem_id="faces",
+            )  # fmt: skip
             self.left = gr.CheckboxGroup([], label=words.leave, elem_id="left")
 
     def _settings(self) -> None:
@@ -96,7 +98,7 @@ class _Page:
         self.preset = gr.Dropdown(presets, value="", label=words.preset, elem_id="preset")
         made = {name: form.component(name, words) for name in form.PLAIN}
         with gr.Accordion(words.more, open=False):
-            for title, names in form.groups().items():
+            for title, names in form.groups(words).items():
                 gr.HTML(f"<h3>{title}</h3>")
                 with gr.Row():
                     made |= {name: form.component(name, words) for name in names}
@@ -104,15 +106,14 @@ class _Page:
 
     def _before(self) -> None:
         words = self.words
-        with gr.Column(visible=False) as self.look:
-            gr.HTML(f"<h2>{words.look}</h2>")
-            with gr.Row(equal_height=True):
-                self.moment = gr.Number(0, label=words.moment, minimum=0, elem_id="moment", scale=3)
-                self.show = gr.Button(words.show, scale=1, elem_id="show")
-            self.slider = gr.ImageSlider(
-                label=words.slider, interactive=False, height=512, buttons=["fullscreen"], elem_id="slider"
-            )
-        self.start = gr.Button(words.start, variant="primary", interactive=False, elem_id="start")
+        gr.HTML(f"<h2>{words.look}</h2>")
+        with gr.Row(equal_height=True) as self.at:
+            self.moment = gr.Number(0, label=words.moment, minimum=0, elem_id="moment", scale=3)
+            self.show = gr.Button(words.show, scale=1, elem_id="show")
+        self.slider = gr.ImageSlider(
+            label=words.slider, interactive=False, height=512, buttons=["fullscreen"], elem_id="slider"
+        )
+        self.start = gr.Button(words.start, variant="primary", elem_id="start")
 
     def _queue(self) -> None:
         words = self.words
@@ -180,7 +181,8 @@ class _Page:
 
     def _chosen(self, name: str) -> list[Any]:
         """Make room for what a film or a photograph needs."""
-        return ["", gr.Column(visible=_is_film(name)), gr.Column(visible=bool(name)), gr.Button(interactive=bool(name))]
+        film = _is_film(name)
+        return ["", gr.Column(visible=film), gr.Column(visible=bool(name)), gr.Row(visible=film)]
 
     def _follow(self, request: gr.Request, name: str, preset: str, *shown: Any) -> Iterator[list[Any]]:
         """Faces as they are found, now and then, and the first moment as soon as there is one."""

@@ -1,9 +1,10 @@
 """Serve the page: on this machine alone unless told otherwise, to nobody without the password, to no other site."""
 
+import asyncio
 import base64
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from ipaddress import ip_address
@@ -17,6 +18,8 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from gradio import themes
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gfpvideo.errors import GfpvideoError, OptionError, OutputError
 from gfpvideo.web.folder import Folder
@@ -26,13 +29,14 @@ from gfpvideo.web.restorations import Restorations, file_of
 from gfpvideo.web.words import LANGUAGES, preferred
 
 _FILMS = "/films/"
-_ELSEWHERE = (
-    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
-)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 """Nothing is fetched from anywhere else, whatever Gradio's own template asks for; no other site shows the page."""
 _LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
-_Next = Callable[[Request], Awaitable[Response]]
 
 
 def check_access(host: str, auth: str | None) -> None:
@@ -89,12 +93,28 @@ def _application(
         blocks.queue(api_open=False)
         gr.mount_gradio_app(
             app, blocks, f"/{code}", footer_links=[], ssr_mode=False, max_file_size=max_upload, enable_monitoring=False,
-            theme=themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-            css=files("gfpvideo.web").joinpath("style.css").read_text(encoding="utf-8"),
-            head=f'<script>document.documentElement.lang = "{code}"</script>',
+            theme=_theme(),
+            css=_shipped("style.css"),
+            head=f'<script>document.documentElement.lang = "{code}";\n{_shipped("page.js")}</script>',
         )  # fmt: skip
-    guard(app, host, auth)
+    app.add_middleware(Guard, host=host, auth=auth)
     return app
+
+
+def _shipped(name: str) -> str:
+    return files("gfpvideo.web").joinpath(name).read_text(encoding="utf-8")
+
+
+def _theme() -> themes.Base:
+    """Gradio's plainest, with fonts of the system, and text that can be read everywhere."""
+    return themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]).set(
+        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700", block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700", block_title_text_color_dark="*neutral_200",
+        button_primary_background_fill="*primary_700", button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800", button_primary_background_fill_hover_dark="*primary_800",
+    )  # fmt: skip
 
 
 def _getting_ready(looking: Looking) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -135,25 +155,54 @@ def _routes(app: FastAPI, restorations: Restorations) -> None:
         return Response(coded.tobytes(), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-def guard(app: FastAPI, host: str, auth: str | None) -> None:
-    """Let in who may: this host's own pages, with the password if there is one."""
+class Guard:
+    """Lets in who may: this host's own pages, with the password if there is one."""
 
-    @app.middleware("http")
-    async def checked(request: Request, proceed: _Next) -> Response:
-        if auth is not None and not _knows(request, auth):
-            return Response(
-                "A password is needed.", 401, {"WWW-Authenticate": 'Basic realm="gfpvideo", charset="UTF-8"'}
-            )
-        if _local(host) and _host_of(request) not in _LOCAL | {host}:
+    def __init__(self, app: ASGIApp, host: str, auth: str | None) -> None:
+        """Stand before ``app``."""
+        self._app, self._host, self._auth = app, host, auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on, what is asked."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(Request(scope))
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            await self._app(scope, receive, answer)
+        except asyncio.CancelledError:  # the page is closed, with tabs still open
+            await answer.end()
+
+    def _refusal(self, request: Request) -> Response | None:
+        if self._auth is not None and not _knows(request, self._auth):
+            asked = {"WWW-Authenticate": 'Basic realm="gfpvideo", charset="UTF-8"'}
+            return Response("A password is needed.", 401, asked)
+        if _local(self._host) and _host_of(request) not in _LOCAL | {self._host}:
             # a name that another site lets point here would make its pages the same origin
             return Response("This page has another name.", 400)
-        if _from_elsewhere(request):
-            return Response("Another site may not do this.", 403)
-        response = await proceed(request)
-        response.headers["Content-Security-Policy"] = _ELSEWHERE
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
+        return Response("Another site may not do this.", 403) if _from_elsewhere(request) else None
+
+
+class _Answer:
+    """Sends an answer with our headers, and knows how far it is."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._open = send, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_HEADERS)
+        self._open = message["type"] == "http.response.start" or message.get("more_body", False)
+        await self._send(message)
+
+    async def end(self) -> None:
+        """End what was to go on, such as a stream of news."""
+        if self._open:
+            await self({"type": "http.response.body"})
 
 
 def _host_of(request: Request) -> str | None:

@@ -20,6 +20,7 @@ import gfpvideo
 from conftest import ROOT
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError, StoppedError
+from gfpvideo.options.groups import TITLES, about
 from gfpvideo.web.folder import Folder, readable
 from gfpvideo.web.looking import Looking, Turns
 from gfpvideo.web.restorations import Restoration, Restorations, file_of
@@ -244,12 +245,31 @@ def test_languages_are_those_that_browsers_ask_for() -> None:
     assert preferred("") == "en"
 
 
+def _values(text: str) -> set[str]:
+    return {part.split("}")[0] for part in text.split("{")[1:]}
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_texts_of_a_language_take_the_same_values(code: str) -> None:
-    fields = {name: {part.split("}")[0] for part in text.split("{")[1:]} for name, text in vars(ENGLISH).items()}
     for name, text in vars(LANGUAGES[code]).items():
-        assert text
-        assert {part.split("}")[0] for part in text.split("{")[1:]} == fields[name], name
+        if isinstance(text, str):
+            assert text
+            assert _values(text) == _values(getattr(ENGLISH, name)), name
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_a_language_names_every_option(code: str) -> None:
+    pytest.importorskip("gradio")
+    from gfpvideo.web import form
+
+    words = LANGUAGES[code]
+    assert set(words.options) == set(form.FIELDS) - set(form.PLAIN)
+    assert not {words.groups[about(field).group] for field in form.FIELDS.values()} & set(TITLES.values())
+    assert list(form.groups(words)) == [
+        title for name, title in words.groups.items() if any(
+            about(form.FIELDS[option]).group == name for option in words.options
+        )
+    ]  # fmt: skip
 
 
 def test_times_are_said_in_whole_units() -> None:
