@@ -72,9 +72,14 @@ class _Page:
         words = self.words
         gr.HTML(f"<h2>{words.choose}</h2>")
         self.upload = gr.File(label=words.upload, file_count="single", type="filepath", elem_id="upload")
+        where = words.in_folder.format(folder=Path(*self.folder.root.parts[-2:]))
         with gr.Row(equal_height=True):
             self.name = gr.Dropdown(
-                self._names(), value="", label=words.in_folder.format(folder=self.folder.root), elem_id="name", scale=4
+                self._names(),
+                value="",
+                label=where,
+                elem_id="name",
+                scale=4,
             )
             self.refresh = gr.Button(words.refresh, scale=1, elem_id="refresh")
         self.trouble = gr.HTML("", elem_id="trouble")

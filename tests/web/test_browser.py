@@ -340,7 +340,7 @@ def test_everybody_can_use_it(tab: Open, shown: Page, size: tuple[int, int], sch
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The page of a folder with a film that is restored."""
-    folder = Folder(tmp_path_factory.mktemp("restored") / "Videos")
+    folder = Folder(tmp_path_factory.mktemp("restored") / "Videos" / "gfpvideo")
     shutil.copy(SAMPLE, folder.root)
     gfpvideo.restore(folder.root / SAMPLE.name)
     made = {"number": 1, "source": SAMPLE.name, "target": "home_movie.restored.mp4", "values": {}, "state": "done"}
