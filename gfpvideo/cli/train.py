@@ -100,6 +100,8 @@ def align(
 ) -> int:
     """Make a folder of aligned faces to train on, out of photographs and the sharp frames of films."""
     from gfpvideo.faces.detectors.load import make_detector
+    from gfpvideo.networks.landmarks import installed_landmarks
+    from gfpvideo.restoration.load import Finder
     from gfpvideo.train.collect import Selection, collect
 
     selection = Selection(size, max_enlargement, per_track, Fraction(spacing).limit_denominator(1000))
@@ -109,7 +111,8 @@ def align(
             bar.set_postfix_str(path.name)
             bar.update()
 
-        collected = collect(source, output, make_detector("centerface", 0.5), selection, show)
+        finder = Finder(make_detector("centerface", 0.5), installed_landmarks())
+        collected = collect(source, output, finder, selection, show)
     for reason in collected.skipped:
         typer.echo(f"gfpvideo: warning: skipped: {reason}", err=True)
     counts = f"{collected.faces} faces, {collected.small} too small, {len(collected.skipped)} files skipped"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.faces.align import sampled, template
-from gfpvideo.frames import Crop, CroppedFrame, Detection, Frame, Shape
+from gfpvideo.frames import CroppedFrame, Detection, Frame, Shape
 from gfpvideo.networks.landmarks import (
     LANDMARKS_512,
     SIDE,
@@ -115,13 +115,14 @@ def describe(frames: Iterator[CroppedFrame], network: Landmarks | None) -> Itera
         if network is None:
             yield frame
         else:
-            yield replace(frame, crops=tuple(replace(crop, shape=shape_of(crop, network)) for crop in frame.crops))
+            crops = (replace(crop, shape=shape_of(crop.source, network)) for crop in frame.crops)
+            yield replace(frame, crops=tuple(crops))
 
 
-def shape_of(crop: Crop, network: Landmarks) -> Shape:
-    """The face's points in an aligned crop, its pose, and how far they can be trusted."""
-    rough = rough_of_anchors(template(len(crop.source), LANDMARKS_512))
-    picture, to_input = cut_face(np.asarray((crop.source + 1) / 2, np.float32), rough)
+def shape_of(aligned: NDArray[np.float32], network: Landmarks) -> Shape:
+    """The points of the face in an aligned picture (S, S, 3) in [-1, 1], its pose, and how far they can be trusted."""
+    rough = rough_of_anchors(template(len(aligned), LANDMARKS_512))
+    picture, to_input = cut_face(np.asarray((aligned + 1) / 2, np.float32), rough)
     found = network(picture[None])
     return Shape(move(invert(to_input), found.points[0]), float(found.pose[0, 0]), trust(found))
 

@@ -66,6 +66,12 @@ GROUPS: dict[str, list[int]] = {
 
 OUTLINE = _places(OVAL)
 """Places among our points of the face's outline, clockwise from the top."""
+COMPONENTS = (
+    _places([*_EYES[0], *_IRISES[0]]),
+    _places([*_EYES[1], *_IRISES[1]]),
+    _places([number for part in _LIPS for number in part]),
+)
+"""Places among our points of the eye on the left of the picture, of the other, and of the mouth."""
 
 
 def _mirror() -> NDArray[np.intp]:

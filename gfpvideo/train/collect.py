@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
 from gfpvideo.faces.align import template
-from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.still import PICTURE_SUFFIXES, read_picture, write_sheet
@@ -23,7 +22,7 @@ from gfpvideo.restoration.load import Finder
 from gfpvideo.restoration.opening import for_stills
 from gfpvideo.restoration.way import cut_out, follow
 from gfpvideo.stages.run import Run
-from gfpvideo.train.data import COMPONENT_FILE, boxes_around
+from gfpvideo.train.data import COMPONENT_FILE, boxes_around, boxes_of_points
 
 _HOW = RestoreOptions(detect_every=1, lag=4, max_gap=4, min_score=0.6)
 """Every frame is searched, with enough before and after to tell a face from a flash, and surer than for a restoration:
@@ -58,7 +57,7 @@ class Collected:
 def collect(
     source: Path,
     target: Path,
-    detector: Detector,
+    finder: Finder,
     selection: Selection,
     on_file: Callable[[Path], None] | None = None,
 ) -> Collected:
@@ -67,7 +66,7 @@ def collect(
     Args:
         source: a film, a picture, or a folder of films and pictures.
         target: folder for ``NAME-NNN.png`` and ``components.json``; made if need be.
-        detector: finds the faces.
+        finder: finds the faces, and their eyes and mouths.
         selection: which faces to take.
         on_file: called with each file before it is read.
 
@@ -82,14 +81,14 @@ def collect(
         if on_file is not None:
             on_file(path)
         try:
-            chosen = _chosen(path, detector, selection, collected)
+            chosen = _chosen(path, finder, selection, collected)
         except (InputError, UnsupportedMediaError) as error:
             collected.skipped.append(str(error))
             continue
         for number, crop in enumerate(chosen, 1):
             name = f"{path.stem}-{number:03d}.png"
             write_sheet(target / name, crop_to_bytes(crop.source)[..., ::-1])
-            boxes[name] = component_boxes_of(crop, detector).round(2).tolist()
+            boxes[name] = component_boxes_of(crop, finder).round(2).tolist()
             collected.faces += 1
     if not collected.faces:
         reasons = [f"{collected.small} faces were too small"] if collected.small else []
@@ -99,13 +98,16 @@ def collect(
     return collected
 
 
-def component_boxes_of(crop: Crop, detector: Detector) -> NDArray[np.float64]:
+def component_boxes_of(crop: Crop, finder: Finder) -> NDArray[np.float64]:
     """(3, 4) boxes of left eye, right eye and mouth in an aligned crop.
 
-    The detector's landmarks differ from those of FFHQ by a few pixels on average, which is taken off again.
+    Without a landmark network they lie around the detector's landmarks, which differ from those of FFHQ by a few pixels
+    on average; that is taken off again.
     """
     size = len(crop.source)
-    bias = template(size, detector.landmarks_512) - template(size)
+    if crop.shape is not None:
+        return boxes_of_points(crop.shape.points, size)
+    bias = template(size, finder.landmarks_512) - template(size)
     return boxes_around(move(crop.to_crop, crop.face.landmarks) - bias, size)
 
 
@@ -129,23 +131,20 @@ def _prepare(target: Path) -> None:
         raise OutputError(f"{target}: the folder is not empty; give another one with -o")
 
 
-def _chosen(path: Path, detector: Detector, selection: Selection, collected: Collected) -> list[Crop]:
+def _chosen(path: Path, finder: Finder, selection: Selection, collected: Collected) -> list[Crop]:
     """The faces of one file that are good enough."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
         frames = iter([read_picture(path).frame])
-        return [
-            crop for _, crop in _large(_cropped(frames, detector, selection, for_stills(_HOW)), selection, collected)
-        ]
+        return [crop for _, crop in _large(_cropped(frames, finder, selection, for_stills(_HOW)), selection, collected)]
     with VideoSource(path) as film:
-        return sharpest(_large(_cropped(film.frames(), detector, selection, _HOW), selection, collected), selection)
+        return sharpest(_large(_cropped(film.frames(), finder, selection, _HOW), selection, collected), selection)
 
 
 def _cropped(
-    frames: Iterator[Frame], detector: Detector, selection: Selection, options: RestoreOptions
+    frames: Iterator[Frame], finder: Finder, selection: Selection, options: RestoreOptions
 ) -> Iterator[CroppedFrame]:
-    parts = Finder(detector)
     with Run() as run:
-        yield from cut_out(follow(frames, parts, options, run), parts, options, run, selection.size)
+        yield from cut_out(follow(frames, finder, options, run), finder, options, run, selection.size)
 
 
 def _large(

@@ -13,7 +13,9 @@ from torch.utils.data import Dataset
 
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
+from gfpvideo.faces.refine import shape_of
 from gfpvideo.media.still import PICTURE_SUFFIXES
+from gfpvideo.networks.landmarks import COMPONENTS, Landmarks
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import move
 from gfpvideo.train.degrade import Degradation, degrade
@@ -23,9 +25,13 @@ _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
 
 
 COMPONENT_FILE = "components.json"
-"""Beside aligned faces: where their eyes and mouths are; without it they are taken to be where FFHQ has them."""
+"""Beside aligned faces: where their eyes and mouths are; without it they are looked for."""
 _EYE, _MOUTH = 80, 120
-"""Sides of the components' boxes at 512 pixels."""
+"""Sides of the components' boxes at 512 pixels, unless there is more to cover."""
+_AROUND = 1.15
+"""Side of a box over the extent of the points that it covers: lids and lips lie a little outside of them."""
+_TRUSTED = 0.5
+"""Trust in a face's points from which they say where its eyes and mouth are."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,15 @@ class Faces:
     """Files that could not be read."""
 
 
-def load_faces(folder: Path, size: int, numbers: range | None = None) -> Faces:
-    """Read aligned faces, shrunk to ``size``; files whose number is not in ``numbers`` are left out.
+def load_faces(folder: Path, size: int, numbers: range | None = None, network: Landmarks | None = None) -> Faces:
+    """Read aligned faces, shrunk to ``size``.
+
+    Args:
+        folder: holds the pictures.
+        size: side in pixels that they are to have.
+        numbers: files whose number is not among them are left out.
+        network: finds eyes and mouth where no file beside the faces says where they are; without it they are taken to
+            be where FFHQ has them on average.
 
     Raises:
         InputError: if there is not one readable picture.
@@ -50,11 +63,11 @@ def load_faces(folder: Path, size: int, numbers: range | None = None) -> Faces:
     if numbers is not None:
         paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
     known = _known_boxes(folder / COMPONENT_FILE, size)
-    usual = boxes_around(template(size), size)
-    read = [(picture, known.get(path.name, usual)) for path in paths if (picture := _read(path, size)) is not None]
+    read = {path.name: picture for path in paths if (picture := _read(path, size)) is not None}
     if not read:
         raise InputError(f"{folder}: holds no readable aligned faces")
-    return Faces([picture for picture, _ in read], [boxes for _, boxes in read], len(paths) - len(read))
+    boxes = [known[name] if name in known else boxes_in(picture, network) for name, picture in read.items()]
+    return Faces(list(read.values()), boxes, len(paths) - len(read))
 
 
 def _known_boxes(path: Path, size: int) -> dict[str, NDArray[np.float64]]:
@@ -73,11 +86,35 @@ def _known_boxes(path: Path, size: int) -> dict[str, NDArray[np.float64]]:
     return boxes
 
 
+def boxes_in(picture: NDArray[np.uint8], network: Landmarks | None) -> NDArray[np.float64]:
+    """(3, 4) boxes of left eye, right eye and mouth in an aligned face (S, S, 3): as seen, else where FFHQ has them."""
+    if network is not None:
+        shape = shape_of(picture.astype(np.float32) / np.float32(127.5) - 1, network)
+        if shape.trust > _TRUSTED:
+            return boxes_of_points(shape.points, len(picture))
+    return boxes_around(template(len(picture)), len(picture))
+
+
+def boxes_of_points(points: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """(3, 4) square boxes (left, top, right, bottom) around the points (N, 2) of left eye, right eye and mouth.
+
+    They are as large as :func:`boxes_around` makes them, or larger, as an open mouth wants.
+    """
+    lows, highs = (np.stack([at(points[part], axis=0) for part in COMPONENTS]) for at in (np.min, np.max))
+    half = np.maximum(_halves(size), _AROUND / 2 * (highs - lows).max(axis=1, keepdims=True))
+    centres = (lows + highs) / 2
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
 def boxes_around(landmarks: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """(3, 4) boxes (left, top, right, bottom) of left eye, right eye and mouth, 80, 80 and 120 pixels of 512."""
     centres = np.stack([landmarks[0], landmarks[1], landmarks[3:].mean(axis=0)])
-    half = np.array([[_EYE], [_EYE], [_MOUTH]]) / 2 * size / 512
-    return np.concatenate([centres - half, centres + half], axis=1)
+    return np.concatenate([centres - _halves(size), centres + _halves(size)], axis=1)
+
+
+def _halves(size: int) -> NDArray[np.float64]:
+    """(3, 1) half of the usual sides of the boxes."""
+    return np.array([[_EYE], [_EYE], [_MOUTH]]) / 2 * size / 512
 
 
 def _read(path: Path, size: int) -> NDArray[np.uint8] | None:

@@ -21,6 +21,7 @@ from gfpvideo.errors import OptionError, TrainingError, WeightsError
 from gfpvideo.networks.arcface import grey_faces, load_arcface
 from gfpvideo.networks.gfpgan.loading import read_state_dict
 from gfpvideo.networks.gfpgan.network import Gfpgan
+from gfpvideo.networks.landmarks import installed_landmarks
 from gfpvideo.networks.weights import installed, manifest
 from gfpvideo.train import losses
 from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
@@ -411,7 +412,8 @@ def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: 
     schedule, world = options.schedule, accelerator.num_processes
     if schedule.batch % world:
         raise OptionError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
-    faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
+    network = installed_landmarks() if options.losses.component else None
+    faces = load_faces(options.data.folder, options.network.size, options.data.numbers, network)
     data = AgedFaces(faces, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
     share = schedule.batch // world
     offset = accelerator.process_index * share
