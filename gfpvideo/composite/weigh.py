@@ -1,4 +1,4 @@
-"""How much of its restoration a face should get: less where it is sharp already, tiny, or seen from the side.
+"""How much of its restoration a face should get: less where it is sharp and undamaged, tiny, or seen from the side.
 
 Everything is measured on the source alone, so it does not depend on the model, and smoothed along the track, so that
 nothing switches from one frame to the next.
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gfpvideo.composite.blocks import block_steps
 from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
@@ -39,6 +40,11 @@ _UNEVEN, _EVEN = 0.55, 0.66
 """The same amplitude over that of the whole face: detail is gathered in places, grain is everywhere.
 
 Clean faces have 0.35 (0.24 to 0.54), with grain 0.7 (0.55 to 0.8)."""
+_WHOLE, _BLOCKY = 0.8, 1.6
+"""Height of the steps between compression's blocks that is no reason to restore, and from which sharpness is none not
+to, in levels of 255; where the crop is smaller than the face, so are the steps.
+
+JPEG of quality 80 leaves 0.6, 60 1.2, 30 2.2 (:func:`gfpvideo.composite.blocks.block_steps`)."""
 _BLOCK = 16
 """Blocks of a crop by which noise is measured: their median leaves out what moves."""
 _TURNED, _PROFILE = np.radians(38), np.radians(55)
@@ -89,7 +95,11 @@ def _measured(frames: Iterator[CroppedFrame], min_face: float) -> Iterator[_Meas
     before: dict[int, FloatImage] = {}
     for frame in frames:
         needs = {
-            crop.face.track: (need(crop, min_face, before.get(crop.face.track)), crop.trust) for crop in frame.crops
+            crop.face.track: (
+                need(crop, min_face, before.get(crop.face.track), block_steps(frame.frame, crop)),
+                crop.trust,
+            )
+            for crop in frame.crops
         }
         before = {crop.face.track: crop.luma for crop in frame.crops}
         yield _Measured(frame, needs)
@@ -108,22 +118,24 @@ def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
     return replace(frame, crops=tuple(crops))
 
 
-def need(crop: Crop, min_face: float, before: FloatImage | None = None) -> float:
+def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0) -> float:
     """Share of its restoration, 0 to 1, that one crop should get.
 
     Args:
         crop: the crop.
         min_face: least size of a face in display pixels.
         before: luma of the same face one frame earlier: the difference shows how noisy both are.
+        steps: height of the steps between compression's blocks in the frame, in levels of 255.
     """
-    luma = crop.luma
+    luma, scale = crop.luma, scale_of(crop.to_crop)
     alone = before is None
-    noise = fine_noise(luma, scale_of(crop.to_crop)) if alone else changing_noise(luma, before)
+    noise = fine_noise(luma, scale) if alone else changing_noise(luma, before)
     blurred = 1 - ramp(sharpness(luma, noise), _BLURRED, _SHARP)
     noisy = max(ramp(noise, _CLEAN, _NOISY), grain(luma) if alone else 0.0)
+    blocky = ramp(steps * min(1.0, scale), _WHOLE, _BLOCKY)
     frontal = 1 - turned_aside(crop)
     large = ramp(face_size(crop.face.landmarks), min_face, _TINY * min_face) if min_face else 1.0
-    return float(max(blurred, noisy) * frontal * large)
+    return float(max(blurred, noisy, blocky) * frontal * large)
 
 
 def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
