@@ -130,7 +130,7 @@ def frame_shown(picture: FloatImage) -> Frame:
 
 
 def compressed(face: FloatImage, quality: int) -> FloatImage:
-    return np.asarray(jpeg((face + 1) / 2, quality) * 2 - 1, np.float32)
+    return np.asarray(jpeg(np.asarray((face + 1) / 2, np.float32), quality) * 2 - 1, np.float32)
 
 
 def test_blocks_make_a_sharp_face_need_restoring(face: FloatImage) -> None:
@@ -175,7 +175,7 @@ def test_clean_portraits_get_no_more_for_having_been_compressed_well(number: int
     """Held-out faces, 300 pixels wide: at quality 10 to 30 nearly all of it, at 90 and above what they got before."""
     picture = cv2.imread(str(aligned_faces / f"{number}.jpg"))
     assert picture is not None
-    small = cv2.resize(picture, (300, 300), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = np.asarray(cv2.resize(picture, (300, 300), interpolation=cv2.INTER_AREA) / 255, np.float32)
     shares = {}
     for quality in (None, 90, 30, 20, 10):
         levels = small if quality is None else jpeg(small, quality)
