@@ -33,7 +33,7 @@ from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.color import to_bytes
 from gfpvideo.pixels.geometry import face_size, invert, move, resample
 from gfpvideo.train.degrade import enlarge, jpeg, noise, shrink
-from gfpvideo.train.landmarks_data import pose_of
+from gfpvideo.train.landmarks_pose import pose_of
 
 Points = NDArray[np.float64]
 Bytes = NDArray[np.uint8]

@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader, Subset
 from gfpvideo.errors import OutputError, WeightsError
 from gfpvideo.networks.landmark_net import LandmarkNet, Seen
 from gfpvideo.networks.landmarks import GROUPS, POINTS, anchors
-from gfpvideo.train.landmarks_data import Batch, Pictures, Samples, prepared
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
+from gfpvideo.train.landmarks_pictures import Pictures, prepared
+from gfpvideo.train.landmarks_samples import Batch, Samples
 
 Scalars = dict[str, float]
 

@@ -34,19 +34,18 @@ from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.geometry import invert, move
 from gfpvideo.train.landmarks import export_landmarks, false_presence, laplace, losses, train_landmarks
 from gfpvideo.train.landmarks_damage import age, cover, relight
-from gfpvideo.train.landmarks_data import (
+from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
+from gfpvideo.train.landmarks_pictures import Pictures
+from gfpvideo.train.landmarks_pose import mean_face, pose_of
+from gfpvideo.train.landmarks_samples import (
     Batch,
-    Pictures,
     Samples,
     drawn_map,
     hidden_share,
-    mean_face,
     moved_label,
-    pose_of,
     restorable,
     structure_left,
 )
-from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_views import turned_view
 
 

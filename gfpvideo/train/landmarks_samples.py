@@ -1,12 +1,9 @@
-"""Faces and pieces without a face for the landmark network, read once and kept at a small size, aged afresh every time.
+"""Samples for the landmark network: faces and other things, aged afresh every time.
 
 A sample is warped once, straight to the resolution that the face has in the imagined film, damaged there, and enlarged
 to the network's crop, as a small face of a film would be. Sample ``i`` depends on the seed and ``i`` alone.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -16,25 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gfpvideo.errors import InputError
-from gfpvideo.faces.detectors.centerface import CenterFace
-from gfpvideo.frames import Detection
-from gfpvideo.media.source import VideoSource
-from gfpvideo.networks.landmarks import CONTEXT, MESH, MIRROR, POINTS, SIDE, anchors, rough_face
+from gfpvideo.networks.landmarks import CONTEXT, MIRROR, POINTS, SIDE, anchors, rough_face
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import Affine, compose, face_size, move
 from gfpvideo.train.landmarks_damage import Random, age, cover, relight
-from gfpvideo.train.landmarks_options import Clips, Empty, LandmarkOptions, Numbers, Stills
-from gfpvideo.train.landmarks_views import turned_view
+from gfpvideo.train.landmarks_pictures import TILE, Bytes, Pictures
 
-Bytes = NDArray[np.uint8]
-
-KEPT = 256
-"""Side of the pictures that are kept."""
-_TILE = 128
-"""Side of the kept pieces without a face."""
 _LEVELS = 3
-"""Each picture is kept at full, half and quarter size, so that one bilinear warp does for every scale."""
+"""Each picture is shrunk by halves, up to so many times, so that one bilinear warp does for every scale."""
 
 
 class Batch(NamedTuple):
@@ -54,249 +40,6 @@ class Batch(NamedTuple):
     """(B, 3) yaw, pitch and roll in radians."""
     detail: Tensor
     """(B,) distance from eyes to mouth in pixels that the damage has left, for tables."""
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Faces, and pieces without a face, ready to be drawn from."""
-
-    faces: Bytes
-    """(F, 256, 256, 3) RGB."""
-    points: NDArray[np.float32]
-    """(F, N, 3) in pixels of these pictures, depth in the same unit."""
-    poses: NDArray[np.float32]
-    """(F, 3) yaw, pitch and roll in radians."""
-    chances: NDArray[np.float64]
-    """(F,) how often each face is drawn; their sum is 1."""
-    tiles: Bytes
-    """(T, 128, 128, 3) pieces of films without a face."""
-    canonical: NDArray[np.float32]
-    """(N, 3) the mean face."""
-
-
-# Reading and keeping
-
-
-_STORED = ("faces", "points", "chances", "tiles")
-
-
-def prepared(
-    options: LandmarkOptions, folder: Path, *, held: bool, canonical: NDArray[np.float32] | None = None
-) -> Pictures:
-    """The pictures to learn from, or those held out, kept in ``folder`` after the first time.
-
-    Args:
-        options: where the pictures are.
-        folder: where the shrunk pictures are kept.
-        held: whether the held-out ones are asked for.
-        canonical: (N, 3) mean face that poses are relative to, by default that of these pictures.
-
-    Raises:
-        InputError: if a folder or file of labels is missing, or holds no faces.
-    """
-    path = folder / ("held" if held else "learn")
-    if not path.is_dir():
-        _keep(_gathered(options, held=held), path)
-    faces, points, chances, tiles = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _STORED)
-    if canonical is None:
-        canonical = mean_face(points).astype(np.float32)
-    poses = np.stack([pose_of(mesh, canonical) for mesh in points]).astype(np.float32)
-    return Pictures(faces, points, poses, chances, tiles, canonical)
-
-
-def _keep(arrays: dict[str, NDArray], path: Path) -> None:
-    scratch = path.with_suffix(".partial")
-    scratch.mkdir(parents=True, exist_ok=True)
-    for name, array in arrays.items():
-        np.save(scratch / f"{name}.npy", array)
-    scratch.rename(path)
-
-
-def _gathered(options: LandmarkOptions, *, held: bool) -> dict[str, NDArray]:
-    found, chances = [], []
-    for table in options.clips:
-        found += (read := list(_clip_faces(table, held)))
-        chances += [table.share / max(1, len(read))] * len(read)
-    for table in options.stills:
-        found += (read := list(_still_faces(table, held)))
-        found += (views := [] if held else list(_views(read, table.views)))
-        turned = table.views_share if views else 0.0
-        chances += [table.share * (1 - turned) / max(1, len(read))] * len(read)
-        chances += [table.share * turned / max(1, len(views))] * len(views)
-    faces, meshes = [face for face, _ in found], [mesh for _, mesh in found]
-    if not faces:
-        raise InputError(f"the options name no faces to {'hold out' if held else 'learn from'}")
-    tiles = list(_tiles(options.empty, held)) if options.empty else []
-    return {
-        "faces": np.stack(faces),
-        "points": np.stack(meshes)[:, MESH].astype(np.float32),
-        "chances": np.array(chances) / np.sum(chances),
-        "tiles": np.stack(tiles) if tiles else np.zeros((0, _TILE, _TILE, 3), np.uint8),
-    }
-
-
-def _still_faces(table: Stills, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
-    """Each picture, (256, 256, 3), and its mesh, (478, 3)."""
-    labels = _labels(table.labels)
-    names = [str(name) for name in labels["names"]]
-    order = sorted(range(len(names)), key=lambda place: _sort_key(names[place]))
-    wanted = table.held if held else table.take
-    for place in _between(order, wanted) if wanted else []:
-        picture = cv2.imread(str(table.folder / names[place]), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise InputError(f"{table.folder / names[place]}: cannot be read, though {table.labels} names it")
-        yield _kept(np.asarray(picture[..., ::-1], np.uint8), labels["points"][place])
-
-
-def _views(read: list[tuple[Bytes, NDArray[np.float32]]], count: int) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
-    """``count`` turned views of each face; one that looks aside already turns on in that direction."""
-    random = np.random.default_rng(0)
-    for picture, mesh in read:
-        aside = mesh[234, 2] - mesh[454, 2]
-        side = np.sign(aside) if abs(aside) > 0.3 * np.ptp(mesh[:, 0]) else random.choice([-1, 1])
-        for number in range(count):
-            yaw = side * (-1) ** number * np.radians(random.uniform(15, 60))
-            view, turned = turned_view(picture, mesh.astype(np.float64), yaw, np.radians(random.normal(0, 10)))
-            yield view, turned.astype(np.float32)
-
-
-def _clip_faces(table: Clips, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
-    labels = _labels(table.labels)
-    for name in sorted(labels):
-        if (name in table.held) == held:
-            for picture, mesh in zip(_frames(table.folder, name), labels[name], strict=False):
-                if picture.number % table.every == 0:
-                    yield _kept(picture.rgb, mesh)
-
-
-class _Numbered(NamedTuple):
-    number: int
-    rgb: Bytes
-
-
-def _frames(folder: Path, name: str, side: int = 4096) -> Iterator[_Numbered]:
-    """Frames of a film of the folder, as shown, no longer than ``side``."""
-    path = next((path for path in sorted((folder / name).parent.glob(f"{Path(name).stem}.*"))), folder / name)
-    with VideoSource(path) as source:
-        for number, frame in enumerate(source.frames()):
-            yield _Numbered(number, np.ascontiguousarray(frame.thumbnail(side)[..., ::-1]))
-
-
-def _labels(path: Path) -> dict[str, NDArray]:
-    try:
-        with np.load(path) as file:
-            return dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a file of points") from error
-
-
-def _sort_key(name: str) -> tuple[int, str]:
-    stem = Path(name).stem
-    return (int(stem) if stem.isdigit() else 0, name)
-
-
-def _between(items: list[int], numbers: Numbers) -> list[int]:
-    return items[numbers[0] - 1 : numbers[1]]
-
-
-def _kept(picture: Bytes, mesh: NDArray[np.float32]) -> tuple[Bytes, NDArray[np.float32]]:
-    scale = KEPT / len(picture)
-    small = cv2.resize(picture, (KEPT, KEPT), interpolation=cv2.INTER_AREA)
-    moved = mesh * scale
-    moved[:, :2] += (scale - 1) / 2
-    return np.asarray(small, np.uint8), moved
-
-
-# Pieces without a face
-
-
-def _tiles(table: Empty, held: bool) -> Iterator[Bytes]:
-    """Random pieces of the films, and what a detector takes for faces there."""
-    random = np.random.default_rng(0)
-    detector = CenterFace(0.05)
-    for name in table.held if held else (*table.films, *table.crowded):
-        for rgb in _spread(table, name):
-            found = detector.detect([np.ascontiguousarray(rgb[..., ::-1])])[0]
-            faces = [one for one in found if one.score >= table.sure] if name in table.crowded else []
-            yield from _pieces(rgb, [one for one in found if one.score < table.sure or not faces], faces, random)
-
-
-def _spread(table: Empty, name: str) -> list[Bytes]:
-    frames = [frame.rgb for frame in _frames(table.folder, name, 640)]
-    places = np.linspace(0, len(frames) - 1, min(table.frames, len(frames))).astype(int)
-    return [np.ascontiguousarray(frames[place]) for place in places]
-
-
-def _pieces(rgb: Bytes, errors: list[Detection], faces: list[Detection], random: Random) -> Iterator[Bytes]:
-    boxes = [_square(error.box, random) for error in errors]
-    height, width = rgb.shape[:2]
-    for _ in range(6):
-        size = float(np.exp(random.uniform(np.log(20), np.log(min(height, width)))))
-        centre = random.uniform([0, 0], [width, height])
-        boxes.append(np.concatenate([centre - size / 2, centre + size / 2]))
-    for box in boxes:
-        if not any(_near(box, face.box) for face in faces):
-            yield _cut_tile(rgb, box)
-
-
-def _square(box: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
-    centre, half = (box[:2] + box[2:]) / 2, CONTEXT * (box[2:] - box[:2]).max() / 2 * np.exp(random.normal(0, 0.15))
-    return np.concatenate([centre - half, centre + half])
-
-
-def _near(box: NDArray[np.float64], face: NDArray[np.float64]) -> bool:
-    """Whether the box overlaps the face, with half a face around it."""
-    margin = (face[2:] - face[:2]) / 2
-    return bool((box[:2] < face[2:] + margin).all() and (box[2:] > face[:2] - margin).all())
-
-
-def _cut_tile(rgb: Bytes, box: NDArray[np.float64]) -> Bytes:
-    scale = _TILE / (box[2] - box[0])
-    affine = np.array([[scale, 0, -box[0] * scale], [0, scale, -box[1] * scale]])
-    smooth = cv2.GaussianBlur(rgb, (0, 0), 0.5 / scale) if scale < 0.7 else rgb
-    return np.asarray(cv2.warpAffine(smooth, affine, (_TILE, _TILE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-# Pose
-
-
-def mean_face(meshes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N, 3) mean of meshes (F, N, 3), each turned to look ahead; symmetric, of unit size, its middle at 0."""
-    first = _centred(meshes.astype(np.float64))
-    mean = _symmetric(first.mean(axis=0))
-    for _ in range(5):
-        mean = _symmetric(np.mean([mesh @ _rotation(mean, mesh) for mesh in first], axis=0))
-    return mean
-
-
-def _centred(meshes: NDArray[np.float64]) -> NDArray[np.float64]:
-    middle = meshes - meshes.mean(axis=-2, keepdims=True)
-    return middle / np.sqrt(np.square(middle).sum(axis=(-2, -1), keepdims=True))
-
-
-def _symmetric(mesh: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _centred((mesh + mesh[MIRROR] * [-1, 1, 1]) / 2)
-
-
-def _rotation(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rotation R that brings centred ``source`` closest to ``target``: target = source @ R.T (Kabsch, 1976)."""
-    u, _, vt = np.linalg.svd(target.T @ source)
-    sign = np.sign(np.linalg.det(u @ vt))
-    return u @ np.diag([1, 1, sign]) @ vt
-
-
-def pose_of(mesh: NDArray[np.floating], canonical: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Yaw, pitch and roll (3,) in radians of a mesh (N, 3); x right, y down, depth away from the viewer.
-
-    The mean face is turned by pitch, then yaw, then roll: roll is clockwise in the picture, positive yaw turns the nose
-    to the picture's left, positive pitch turns it down.
-    """
-    r = _rotation(canonical.astype(np.float64), _centred(mesh.astype(np.float64)))
-    yaw = np.arcsin(np.clip(-r[2, 0], -1, 1))
-    return np.array([yaw, np.arctan2(r[2, 1], r[2, 2]), np.arctan2(r[1, 0], r[0, 0])])
-
-
-# Samples
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
@@ -499,10 +242,10 @@ def _around(middle: NDArray[np.float64], width: float, side: int, angle: float) 
 
 
 def _turned_tile(tile: Bytes, side: int, random: Random) -> FloatImage:
-    middle = np.full(2, (_TILE - 1) / 2) + random.normal(0, 4, 2)
-    affine = _around(middle, _TILE * random.uniform(0.6, 1.0), side, random.normal(0, 0.4))
+    middle = np.full(2, (TILE - 1) / 2) + random.normal(0, 4, 2)
+    affine = _around(middle, TILE * random.uniform(0.6, 1.0), side, random.normal(0, 0.4))
     if random.random() < 0.5:
-        affine = compose(affine, np.array([[-1.0, 0, _TILE - 1], [0, 1, 0]]))
+        affine = compose(affine, np.array([[-1.0, 0, TILE - 1], [0, 1, 0]]))
     level, affine = _level(np.asarray(tile), affine)
     warped = cv2.warpAffine(level, affine, (side, side), borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, np.float32) / np.float32(255)
