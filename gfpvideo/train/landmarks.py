@@ -65,36 +65,52 @@ def train_landmarks(
     Raises:
         GfpvideoError: if data or options are missing or wrong.
     """
-    schedule = options.schedule
-    torch.manual_seed(schedule.seed)
-    torch.set_num_threads(schedule.threads)
-    cv2.setNumThreads(0)
-    folder.mkdir(parents=True, exist_ok=True)
+    _prepare(options, folder)
     pictures = prepared(options, folder, held=False)
-    held = prepared(options, folder, held=True, canonical=pictures.canonical)
     training = _new_training(options, pictures)
     path = folder / CHECKPOINT
     if resume:
         _load(training, path)
-    shown = _held_out(held)
-    last = min(schedule.steps, stop_at or schedule.steps)
-    began = saved = time.monotonic()
-    sums: Scalars = {}
+    watch = _Watch(folder, options, _held_out(prepared(options, folder, held=True, canonical=pictures.canonical)))
+    last = min(options.schedule.steps, stop_at or options.schedule.steps)
     try:
         for batch in _batches(options, pictures, training.step, last):
-            scalars = _step(training, batch, options)
-            training.step += 1
-            sums = {name: sums.get(name, 0.0) + value for name, value in scalars.items()}
-            if training.step % schedule.check_steps == 0:
-                means = {name: value / schedule.check_steps for name, value in sums.items()}
-                _write(folder / LOG, training.step, time.monotonic() - began, means | judged(training.average, shown))
-                sums = {}
-            if time.monotonic() - saved > 60 * schedule.checkpoint_minutes:
-                _save(training, path)
-                saved = time.monotonic()
+            watch.add(_step(training, batch, options), training)
     finally:  # an interrupt keeps what was learnt
         _save(training, path)
     return path
+
+
+def _prepare(options: LandmarkOptions, folder: Path) -> None:
+    """What is the same for the whole process."""
+    torch.manual_seed(options.schedule.seed)
+    torch.set_num_threads(options.schedule.threads)
+    cv2.setNumThreads(0)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+class _Watch:
+    """Writes how well the training goes into the log, and the training itself to the disk, every so often."""
+
+    def __init__(self, folder: Path, options: LandmarkOptions, held: Batch) -> None:
+        self._folder, self._schedule, self._held = folder, options.schedule, held
+        self._began = self._saved = time.monotonic()
+        self._sums: Scalars = {}
+
+    def add(self, scalars: Scalars, training: Training) -> None:
+        """Count a step that was done."""
+        self._sums = {name: self._sums.get(name, 0.0) + value for name, value in scalars.items()}
+        if training.step % self._schedule.check_steps == 0:
+            self._log(training)
+        if time.monotonic() - self._saved > 60 * self._schedule.checkpoint_minutes:
+            _save(training, self._folder / CHECKPOINT)
+            self._saved = time.monotonic()
+
+    def _log(self, training: Training) -> None:
+        means = {name: value / self._schedule.check_steps for name, value in self._sums.items()}
+        seconds = time.monotonic() - self._began
+        _write(self._folder / LOG, training.step, seconds, means | judged(training.average, self._held))
+        self._sums = {}
 
 
 def _step(training: Training, batch: Batch, options: LandmarkOptions) -> Scalars:
@@ -107,6 +123,7 @@ def _step(training: Training, batch: Batch, options: LandmarkOptions) -> Scalars
     torch.nn.utils.clip_grad_norm_(training.network.parameters(), options.schedule.clip)
     training.optimizer.step()
     _update_average(training, options.schedule.average)
+    training.step += 1
     return {name: float(term.detach()) for name, term in terms.items()}
 
 
