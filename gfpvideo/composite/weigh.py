@@ -4,7 +4,7 @@ Everything is measured on the source alone, so it does not depend on the model, 
 nothing switches from one frame to the next.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.composite.blocks import block_steps
-from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
 from gfpvideo.pixels.ramp import ramp
@@ -53,6 +53,10 @@ _NOSE_TURNED, _NOSE_PROFILE = 0.65, 0.95
 """The same where yaw is not known: asymmetry of the nose between the eyes (0: frontal, 1: above one eye)."""
 _HOPELESS, _SURE = 0.4, 0.7
 """Mean trust in the frames around one below which a face is left alone, and from which it is restored."""
+_HIDDEN, _SEEN = 0.2, 0.8
+"""The same for the few frames around it, where something may pass before a face that is seen well otherwise."""
+_PASSING = 2
+"""Frames either side that are these few: of one doubtful frame among them nothing is seen."""
 _TINY = 1.5
 """Faces fade in between the least size and this many times it."""
 _RADIUS = 6
@@ -72,8 +76,8 @@ class _Measured:
 
 
 def reach(*, adapt: bool) -> Reach:
-    """Frames around one that its shares depend on: each is measured against the frame before it, then averaged."""
-    return Reach(_RADIUS + 1, _RADIUS) if adapt else Reach()
+    """Frames around one that its shares depend on: if measured, each against the frame before it, then averaged."""
+    return Reach(_RADIUS + adapt, _RADIUS)
 
 
 def weigh(frames: Iterator[CroppedFrame], min_face: float, *, adapt: bool = True) -> Iterator[CroppedFrame]:
@@ -82,40 +86,55 @@ def weigh(frames: Iterator[CroppedFrame], min_face: float, *, adapt: bool = True
     Args:
         frames: frames with their crops.
         min_face: least size of a face in display pixels.
-        adapt: whether faces get less than all of it at all.
+        adapt: whether faces get less than all of it where they need less; who cannot be placed gets none either way.
     """
-    if not adapt:
-        yield from frames
-        return
-    for window, place in windows(_measured(frames, min_face), _RADIUS, lambda item: replace(item, frame=None)):
+    for window, place in windows(_measured(frames, min_face, adapt), _RADIUS, lambda item: replace(item, frame=None)):
         yield _weighed(window, place)
 
 
-def _measured(frames: Iterator[CroppedFrame], min_face: float) -> Iterator[_Measured]:
+def placed(trust: float) -> float:
+    """Share of its restoration, 0 to 1, that a face gets of whose points so much is sure, over several frames."""
+    return ramp(trust, _HOPELESS, _SURE)
+
+
+def hopeless(trust: float) -> bool:
+    """Whether a face is left alone because nobody can tell where its eyes and mouth are."""
+    return placed(trust) < _LEAST
+
+
+def _measured(frames: Iterator[CroppedFrame], min_face: float, adapt: bool) -> Iterator[_Measured]:
     before: dict[int, FloatImage] = {}
     for frame in frames:
         needs = {
-            crop.face.track: (
-                need(crop, min_face, before.get(crop.face.track), block_steps(frame.frame, crop)),
-                crop.trust,
-            )
+            crop.face.track: (_need(crop, frame.frame, min_face, before) if adapt else 1.0, crop.trust)
             for crop in frame.crops
         }
         before = {crop.face.track: crop.luma for crop in frame.crops}
         yield _Measured(frame, needs)
 
 
+def _need(crop: Crop, frame: Frame, min_face: float, before: Mapping[int, FloatImage]) -> float:
+    return need(crop, min_face, before.get(crop.face.track), block_steps(frame, crop))
+
+
 def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
     frame = window[place].frame
     assert frame is not None
-    crops = []
-    for crop in frame.crops:
-        needs = [item.needs[crop.face.track] for item in window if crop.face.track in item.needs]
-        shares, trusts = zip(*needs, strict=True)
-        trust = float(ramp(float(np.mean(trusts)), _HOPELESS, _SURE))
-        share = float(np.mean(shares)) * trust
-        crops.append(replace(crop, share=share if share >= _LEAST else 0.0, hopeless=trust < _LEAST))
-    return replace(frame, crops=tuple(crops))
+    return replace(frame, crops=tuple(_shared(crop, window, place) for crop in frame.crops))
+
+
+def _shared(crop: Crop, window: Sequence[_Measured], place: int) -> Crop:
+    """The crop with its share: the mean need around it, as far as it can be placed."""
+    needs = {number: item.needs[crop.face.track] for number, item in enumerate(window) if crop.face.track in item.needs}
+    trusts = {number: trust for number, (_, trust) in needs.items()}
+    near = [trust for number, trust in trusts.items() if abs(number - place) <= _PASSING]
+    seen = min(placed(_mean(trusts.values())), ramp(_mean(near), _HIDDEN, _SEEN))
+    share = _mean(share for share, _ in needs.values()) * seen
+    return replace(crop, share=share if share >= _LEAST else 0.0, hopeless=seen < _LEAST)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
 def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0) -> float:

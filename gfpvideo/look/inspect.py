@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.composite.light import source_light
+from gfpvideo.composite.weigh import hopeless, placed
 from gfpvideo.faces.tracks_file import RecordedTrack
 from gfpvideo.frames import Crop
 from gfpvideo.generator.generator import Generator
@@ -19,8 +20,6 @@ _SHOWN = 3
 _SIDE = 160
 """Side of a picture on the sheet."""
 _TEXT_WIDTH = 300
-_LEFT = 0.5
-"""Median trust in a track's places below which it is left alone, or nearly so."""
 
 
 def inspect_sheet(found: Survey, generator: Generator, *, draw: bool = False) -> NDArray[np.uint8]:
@@ -41,13 +40,13 @@ def _row(record: RecordedTrack, crops: Sequence[Crop], generator: Generator, dra
     restored = generator(np.stack([crop.source.transpose(2, 0, 1) for crop in chosen]))
     pictures: list[NDArray[np.uint8]] = []
     for crop, result in zip(chosen, restored, strict=True):
-        mask = face_mask(len(crop.source)) * record.trust
+        mask = face_mask(len(crop.source)) * np.float32(placed(record.trust))
         change = source_light(result.transpose(1, 2, 0) - crop.source, crop.source, mask)
         before = _thumbnail(crop.source)
         pictures += [_drawn(before, crop) if draw else before, _thumbnail(crop.source + mask[..., None] * change)]
     text = np.full((_SIDE, _TEXT_WIDTH, 3), 255, np.uint8)
     lines = (f"track {record.id}", f"shot {record.shot}, {record.size:.0f} px", f"{record.start} - {record.end}")
-    if record.trust < _LEFT:
+    if hopeless(record.trust):
         lines += ("left alone: cannot be placed",)
     for number, line in enumerate(lines):
         cv2.putText(text, line, (10, 50 + 32 * number), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

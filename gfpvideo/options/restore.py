@@ -93,7 +93,12 @@ class RestoreOptions(BaseModel):
         ge=-1,
         le=1,
     )
-    adapt: bool = option(True, "restore", "Restore less what is sharp, tiny or seen from the side.")
+    adapt: bool = option(
+        True,
+        "restore",
+        "Restore less what is sharp, tiny or seen from the side. A face whose eyes and mouth cannot be placed is left "
+        "alone either way, unless --no-refine does not ask.",
+    )
     mask: Mask = option(
         "outline",
         "restore",

@@ -205,10 +205,26 @@ def test_a_face_that_cannot_be_placed_is_left_alone(face: FloatImage) -> None:
     assert shares([0.1] * 20) == [(0.0, True)] * 20
     once = shares([1.0] * 10 + [0.0] + [1.0] * 10)
     assert min(share for share, _ in once) > 0.9
+    passing = shares([1.0] * 12 + [0.0] * 5 + [1.0] * 12)  # an arm, say, in a long track of a face
+    assert passing[0] == passing[-1] == (1.0, False)
+    assert passing[14] == (0.0, True)
+    assert max(abs(one - other) for (one, _), (other, _) in pairwise(passing)) < 0.5
     falling = [share for share, _ in shares([1.0] * 15 + [0.0] * 15)]
     assert falling[0] == 1.0
     assert falling[-1] == 0.0
     assert max(abs(one - other) for one, other in pairwise(falling)) < 0.5
+
+
+def test_faces_get_all_of_it_on_request_unless_they_are_hopeless(face: FloatImage) -> None:
+    """Without adapting, a sharp face is restored whole, and one that cannot be placed still not at all."""
+    frame = frame_of([np.zeros((SIZE, SIZE), np.uint8)], Samples("gray", 8))
+    placeless = replace(crop_of(face, 2), shape=Shape(np.zeros((1, 2)), 0.0, 0.1))
+    crops = [crop_of(face), placeless]
+    frames = [cropped_frame(frame, *crops)] * 20
+    wanted = [(1.0, False), (0.0, True)]
+    for done in weigh(iter(frames), 10, adapt=False):
+        assert [(crop.share, crop.hopeless) for crop in done.crops] == wanted
+    assert crops[0].share > next(weigh(iter(frames), 10)).crops[0].share
 
 
 def test_the_pose_says_what_is_seen_from_the_side(face: FloatImage) -> None:
