@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from tqdm import tqdm
@@ -18,6 +18,8 @@ evaluate_app = typer.Typer(help="Measure how good a restoration is.", no_args_is
 
 _PAGE_EXAMPLES = 24
 """Pictures that the HTML page shows."""
+
+Aged = Literal["compressed", "film", "tape"]
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page with pictures side by side to this file.")]
@@ -127,14 +129,15 @@ def evaluate_stability(
 def evaluate_landmarks(
     folder: Annotated[Path, typer.Argument(help="Pictures of one face each, or films of one face each.")],
     labels: Annotated[Path, typer.Option(help="File of their points (.npz), as ../shared/faces/README.md says.")],
-    first: Annotated[int | None, typer.Option(help="First number of the file names to use.")] = None,
-    last: Annotated[int | None, typer.Option(help="Last number of the file names to use.")] = None,
+    first: Annotated[int | None, typer.Option(help="First number that names of files to use begin with.")] = None,
+    last: Annotated[int | None, typer.Option(help="Last of these numbers.")] = None,
     film: Annotated[
         list[str] | None, typer.Option("--film", help="A film, without suffix; repeat it. Measures jitter.")
     ] = None,
     network: Annotated[
         Path | None, typer.Option(help=plain("A file of the landmark network [the one that ships with gfpvideo]."))
     ] = None,
+    damage: Annotated[Aged, typer.Option(help="How pictures are aged.")] = "compressed",
     seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
     json: Json = None,
 ) -> int:
@@ -147,9 +150,11 @@ def evaluate_landmarks(
     numbers = None if first is None or last is None else range(first, last + 1)
     with tqdm(unit="film" if film else "face", file=sys.stderr, disable=None) as bar:
         if film:
-            scores = landmarks.score_films(folder, labels, film, network, seed=seed, on_film=bar.update)
+            scores = landmarks.score_films(folder, labels, film, network, damage=damage, seed=seed, on_film=bar.update)
         else:
-            scores = landmarks.score_stills(folder, labels, network, numbers=numbers, seed=seed, on_face=bar.update)
+            scores = landmarks.score_stills(
+                folder, labels, network, numbers=numbers, damage=damage, seed=seed, on_face=bar.update
+            )
     typer.echo(scores.table())
     if json is not None:
         write_text(json, scores.as_json())

@@ -6,9 +6,12 @@ average face than ours (its ``landmarks_512``), which is taken off first.
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -30,14 +33,18 @@ from gfpvideo.networks.landmarks import (
     rough_of_anchors,
 )
 from gfpvideo.networks.weights import installed
-from gfpvideo.pixels.color import to_bytes
+from gfpvideo.pixels.color import FloatImage, to_bytes
 from gfpvideo.pixels.geometry import face_size, invert, move, resample
-from gfpvideo.train.degrade import enlarge, jpeg, noise, shrink
+from gfpvideo.train.degrade import age_as_tape, blur, enlarge, jpeg, noise, shrink, uneven_light, worn_film
 from gfpvideo.train.landmarks_pose import pose_of
 
 Points = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 Random = np.random.Generator
+
+Damage = Literal["compressed", "film", "tape"]
+"""``compressed``: halved, noise, JPEG; ``film``: soft, faded, grain, dust and scratches; ``tape``: little detail,
+noise, colour smeared and late, now and then combed."""
 
 SIZES = (12, 20, 40, 80)
 """Pixels from eyes to mouth."""
@@ -176,6 +183,7 @@ def score_stills(
     network: Path | None = None,
     *,
     numbers: range | None = None,
+    damage: Damage = "compressed",
     seed: int = 0,
     on_face: Callable[[], object] | None = None,
 ) -> LandmarkScores:
@@ -185,7 +193,8 @@ def score_stills(
         folder: pictures of one face each.
         labels: file of their points (``names``, ``points`` (N, 478, 3)).
         network: file of the landmark network, by default the one that ships with gfpvideo.
-        numbers: numbers of the file names to use, by default all.
+        numbers: numbers that the names of the files to use begin with, by default all.
+        damage: how they are aged.
         seed: start of the random numbers.
         on_face: called after each face.
 
@@ -198,7 +207,8 @@ def score_stills(
         yaw = class_of_yaw(pose_of(mesh, ours.canonical.numpy())[0])
         for size in SIZES:
             for turn, largest in TURNS.items():
-                shown = aged_face(picture, mesh[:, :2], size, largest, np.random.default_rng((seed, index, size)))
+                random = np.random.default_rng((seed, index, size))
+                shown = aged_face(picture, mesh[:, :2], size, largest, random, damage)
                 for name, finder in finders.items():
                     error = anchor_error(finder(shown), shown.mesh)
                     scores.add(name, (f"{size} px, {turn}", f"{yaw}, {turn}"), error)
@@ -223,8 +233,8 @@ def _labelled(folder: Path, labels: Path, numbers: range | None) -> Iterator[tup
     """Each picture (H, W, 3) RGB and our points (N, 3) in it."""
     content = read_labels(labels)
     for name, mesh in zip(content["names"], content["points"], strict=True):
-        stem = Path(str(name)).stem
-        if numbers is not None and not (stem.isdigit() and int(stem) in numbers):
+        number = re.match(r"\d+", str(name))
+        if numbers is not None and not (number and int(number[0]) in numbers):
             continue
         picture = cv2.imread(str(folder / str(name)), cv2.IMREAD_COLOR)
         if picture is not None:
@@ -244,7 +254,9 @@ def read_labels(path: Path) -> dict[str, NDArray]:
         raise InputError(f"{path}: cannot be read as a file of points") from error
 
 
-def aged_face(picture: Bytes, mesh: Points, size: float, largest: float, random: Random) -> Shown:
+def aged_face(
+    picture: Bytes, mesh: Points, size: float, largest: float, random: Random, damage: Damage = "compressed"
+) -> Shown:
     """A face of ``size`` pixels from eyes to mouth, turned by up to ``largest`` degrees, and aged."""
     angle = np.radians(random.uniform(-largest, largest))
     scale = size / face_size(anchors(mesh))
@@ -254,13 +266,27 @@ def aged_face(picture: Bytes, mesh: Points, size: float, largest: float, random:
     affine = np.column_stack([linear, (side - 1) / 2 - linear @ np.full(2, (len(picture) - 1) / 2)])
     small = resample(picture.astype(np.float32) / np.float32(255), affine, (side, side), cv2.BORDER_REFLECT_101)
     points = move(affine, mesh)
-    return Shown(_aged(np.clip(small, 0, 1), random), points, _off(rough_face(points), random))
+    return Shown(to_bytes(_AGED[damage](np.clip(small, 0, 1), random)), points, _off(rough_face(points), random))
 
 
-def _aged(picture: NDArray[np.float32], random: Random) -> Bytes:
+def _compressed(picture: FloatImage, random: Random) -> FloatImage:
     """Halved, noise of 8 and JPEG of quality 40, enlarged again."""
     size = picture.shape[1::-1]
-    return to_bytes(np.clip(enlarge(jpeg(noise(shrink(picture, 2), 8 / 255, random), 40), size), 0, 1))
+    return np.clip(enlarge(jpeg(noise(shrink(picture, 2), 8 / 255, random), 40), size), 0, 1)
+
+
+def _film(picture: FloatImage, random: Random) -> FloatImage:
+    return worn_film(uneven_light(blur(picture, 1.2, random), random), random)
+
+
+def _tape(picture: FloatImage, random: Random) -> FloatImage:
+    size = picture.shape[1::-1]
+    return age_as_tape(np.clip(enlarge(noise(shrink(picture, 1.6), 10 / 255, random), size), 0, 1), random)
+
+
+_AGED: dict[Damage, Callable[[FloatImage, Random], FloatImage]] = dict(
+    zip(get_args(Damage), (_compressed, _film, _tape), strict=True)
+)
 
 
 def _off(rough: Rough, random: Random) -> Rough:
@@ -310,6 +336,7 @@ def score_films(
     network: Path | None = None,
     *,
     sizes: Sequence[int] = (20, 40),
+    damage: Damage = "compressed",
     seed: int = 0,
     on_film: Callable[[], object] | None = None,
 ) -> Jitter:
@@ -321,6 +348,7 @@ def score_films(
         films: names of the films, without suffix.
         network: file of the landmark network, by default the one that ships with gfpvideo.
         sizes: pixels from eyes to mouth.
+        damage: how they are aged.
         seed: start of the random numbers.
         on_film: called after each film.
 
@@ -335,13 +363,17 @@ def score_films(
         frames = list(_frames(folder, film))
         for size in sizes:
             shown = [
-                aged_face(rgb, mesh[list(MESH), :2].astype(np.float64), size, 0.0, np.random.default_rng((seed, index)))
-                for index, (rgb, mesh) in enumerate(zip(frames, content[film], strict=False))
+                aged_face(rgb, mesh[list(MESH), :2].astype(np.float64), size, 0.0, random, damage)
+                for rgb, mesh, random in zip(frames, content[film], _randoms(seed), strict=False)
             ]
             jitter.values[f"{film}, {size} px"] = {name: trembling(finder, shown) for name, finder in finders.items()}
         if on_film is not None:
             on_film()
     return jitter
+
+
+def _randoms(seed: int) -> Iterator[Random]:
+    return (np.random.default_rng((seed, index)) for index in count())
 
 
 def _frames(folder: Path, film: str) -> Iterator[Bytes]:

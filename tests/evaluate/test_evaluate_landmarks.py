@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
+from gfpvideo.evaluate import landmarks
 from gfpvideo.evaluate.landmarks import (
+    Damage,
     LandmarkScores,
     Shown,
     aged_face,
@@ -73,6 +76,25 @@ def test_an_aged_face_has_the_size_asked_for_and_its_points_move_along(largest: 
     assert abs(tilt) < 0.5 if largest == 0 else 5 < abs(tilt) <= 45.5
 
 
+@pytest.mark.parametrize("damage", get_args(Damage))
+def test_each_damage_harms_a_face_in_its_place(damage: Damage) -> None:
+    """From the same random numbers always the same, the points where they are without it; and clearly worse."""
+    picture = skimage.data.astronaut()[:256, 96:352]
+    mesh = mesh_with(LANDMARKS_512 * 0.2 + [75, 55])
+    one, other = (aged_face(picture, mesh, 30, 0.0, np.random.default_rng(4), damage) for _ in range(2))
+    usual = aged_face(picture, mesh, 30, 0.0, np.random.default_rng(4))
+    assert np.array_equal(one.rgb, other.rgb)
+    assert np.array_equal(one.mesh, usual.mesh)
+    assert (damage == "compressed") == np.array_equal(one.rgb, usual.rgb)
+    side = len(usual.rgb)
+    whole = round(side / 1.3)
+    clean = cv2.resize(picture, (whole, whole), interpolation=cv2.INTER_AREA).astype(float)
+    start = (side - whole) // 2
+    inner = one.rgb[start : start + whole, start : start + whole].astype(float)
+    assert 4 < np.abs(inner - clean).mean() < 60
+    assert np.corrcoef(inner.ravel(), clean.ravel())[0, 1] > 0.7
+
+
 def test_trembling_is_the_noise_of_a_frame() -> None:
     random = np.random.default_rng(0)
     mesh = mesh_with(LANDMARKS_512)
@@ -99,7 +121,7 @@ def test_yaws_fall_into_classes() -> None:
     assert [class_of_yaw(np.radians(yaw)) for yaw in (-14, 20, -80)] == ["yaw 0-15", "yaw 15-30", "yaw 30-90"]
 
 
-def test_the_command_measures_every_finder(tmp_path: Path) -> None:
+def test_the_command_measures_every_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = LandmarkNet()
     network.canonical.copy_(torch.randn(POINTS, 3))
@@ -115,6 +137,11 @@ def test_the_command_measures_every_finder(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "out.json").read_text())
     assert set(figures) == {"centerface", "ours, rough face", "ours, twice", "ours, on centerface"}
     assert figures["centerface"]["12 px, upright"]["faces"] == 1
+    aged: list[str] = []
+    monkeypatch.setattr(landmarks, "aged_face", lambda *how: aged.append(how[-1]) or aged_face(*how))
+    assert CliRunner().invoke(app, [*command, "--damage", "film"]).exit_code == 0
+    assert set(aged) == {"film"}
+    assert CliRunner().invoke(app, [*command, "--damage", "mould"]).exit_code == 2
     refused = CliRunner().invoke(app, [*command, "--first", "7", "--last", "9"])
     assert refused.exit_code == 2
     assert "none of the pictures" in refused.output + refused.stderr
