@@ -69,7 +69,7 @@ class Refiner:
             placed, before, rough = seen, rough, rough_of_anchors(seen.landmarks)
             if not _elsewhere(before, rough):
                 break
-        return placed
+        return placed if found_at_all(placed) else replace(placed, landmarks=to_ours(face.landmarks, landmarks_512))
 
     def _look(self, frame: Frame, face: Detection, rough: Rough) -> Detection | None:
         """The face as it is seen when it is looked for at ``rough``."""
@@ -102,6 +102,11 @@ def to_ours(landmarks: Points, landmarks_512: Points) -> Points:
 def found_well(face: Detection) -> bool:
     """Whether a face that was looked for without a search was surely there."""
     return face.deviations is not None and _uncertainty(face.landmarks, face.deviations) < _SURE
+
+
+def found_at_all(face: Detection) -> bool:
+    """Whether the network knows better than who saw a face first: of profiles and hidden faces it often does not."""
+    return face.deviations is None or _uncertainty(face.landmarks, face.deviations) < _LOST
 
 
 def _uncertainty(landmarks: Points, deviations: Points) -> float:

@@ -62,6 +62,24 @@ def test_a_face_beyond_the_picture_stays_where_it_was_said_to_be(network: Landma
     assert Refiner(network)(frame, away) is away
 
 
+def test_a_face_that_the_network_does_not_see_stays_where_the_detector_saw_it(frame: Frame) -> None:
+    """A profile: the network's guess strays from frame to frame, and the track would break."""
+
+    class Lost(Landmarks):
+        def __init__(self) -> None:
+            """No network."""
+
+        def __call__(self, crops: NDArray[np.float32]) -> Found:
+            points = np.random.default_rng(0).uniform(0, SIDE, (len(crops), POINTS, 2))
+            return Found(points, np.full((len(crops), POINTS), 1000.0), np.zeros(len(crops)), np.zeros((len(crops), 3)))
+
+    seen, theirs = rough(), LANDMARKS_512 + np.array([3.0, -5.0])
+    kept = Refiner(Lost())(frame, seen, theirs)
+    assert np.array_equal(kept.landmarks, to_ours(seen.landmarks, theirs))
+    assert kept.deviations is not None
+    assert not found_well(kept)
+
+
 def test_what_is_no_face_is_not_trusted(network: Landmarks, rng: np.random.Generator) -> None:
     """Noise, and a flat wall; and no place of a face there is said to be sure."""
     for picture in (rng.integers(0, 255, (512, 512)).astype(np.uint8), np.full((512, 512), 128, np.uint8)):
