@@ -198,6 +198,16 @@ class Shape:
 
 
 @dataclass(frozen=True, eq=False)
+class Motion:
+    """Optical flow between a crop and that of its track in the frame before; see :mod:`gfpvideo.temporal.motion`."""
+
+    back: NDArray[np.float32]
+    """(s, s, 2) where each pixel lies in the frame before, as an offset."""
+    forth: NDArray[np.float32]
+    """(s, s, 2) where each pixel of the frame before lies in this one."""
+
+
+@dataclass(frozen=True, eq=False)
 class Crop:
     """A face cut out and aligned to the template of the generator."""
 
@@ -212,10 +222,19 @@ class Crop:
     """(S, S) luma of the source, from -1 to 1: several stages look at it."""
     shape: Shape | None = None
     """The face's points, once it was looked at."""
+    motion: Motion | None = None
+    """How it moved since the frame before, where its track was there and somebody asked."""
+    gathered: NDArray[np.float32] | None = None
+    """(S, S, 3) the source with what its neighbours in time know, where it was gathered; RGB in about [-1, 1]."""
     share: float = 1.0
     """How much of its restoration the face is to get, 0 to 1; the generator skips what gets none."""
     hopeless: bool = False
     """Whether it gets none because nobody can tell where its eyes and mouth are."""
+
+    @property
+    def seen(self) -> NDArray[np.float32]:
+        """(S, S, 3) what the generator is shown."""
+        return self.source if self.gathered is None else self.gathered
 
     @property
     def trust(self) -> float:

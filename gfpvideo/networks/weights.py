@@ -22,7 +22,8 @@ class WeightsEntry:
 
     name: str
     use: str
-    """``generator``, ``detector``, ``landmarks``, ``parser``, ``identity``, ``background`` or ``training``."""
+    """``generator``, ``detector``, ``landmarks``, ``gather``, ``confidence``, ``parser``, ``identity``,
+    ``background`` or ``training``."""
     licence: str
     sha256: str
     family: str = ""

@@ -1,0 +1,73 @@
+"""The network that gathers, for training and tracing; :mod:`gfpvideo.networks.over_time` runs it.
+
+Of a crop and its neighbours, which optical flow has laid onto it, it decides pixel by pixel how much of each is taken,
+and adds what no weighted mean can give (a sharper edge than any of them has).
+"""
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gfpvideo.errors import WeightsError
+
+NEIGHBOURS = 4
+"""Crops besides the one at hand: one and two frames before and after."""
+CHANNELS = 3 * (1 + NEIGHBOURS) + NEIGHBOURS
+"""Of the input: the crop, its neighbours, and how far each of them differs from it."""
+_WIDTH, _BLOCKS = 32, 5
+_CELL = 2
+"""Pixels a side that become channels at first: a quarter of the places to look at."""
+_SLOPE = 0.2
+"""Of the leaky rectifiers, and what a block's output is multiplied by."""
+
+
+class _Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1)
+        self.b = nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + _SLOPE * self.b(functional.leaky_relu(self.a(x), _SLOPE))
+
+
+class GatherNet(nn.Module):
+    """Takes (B, 19, S, S), gives (B, 3, S, S) RGB in about [-1, 1]; S is even.
+
+    The first 15 channels are RGB in [-1, 1] of the crop and its neighbours; the last 4 are what
+    :func:`gfpvideo.temporal.gather.difference` makes of each neighbour.
+    """
+
+    def __init__(self) -> None:
+        """With random weights."""
+        super().__init__()
+        self.a = nn.Conv2d(CHANNELS * _CELL**2, _WIDTH, 3, padding=1)
+        self.r = nn.Sequential(*(_Block() for _ in range(_BLOCKS)))
+        self.w = nn.Conv2d(_WIDTH, (1 + NEIGHBOURS) * _CELL**2, 3, padding=1)
+        self.o = nn.Conv2d(_WIDTH, 3 * _CELL**2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The crop with what its neighbours know."""
+        seen = self.r(self.a(functional.pixel_unshuffle(x, _CELL)))
+        shares = functional.pixel_shuffle(self.w(seen), _CELL).softmax(dim=1)
+        pictures = x[:, : 3 * (1 + NEIGHBOURS)].unflatten(1, (1 + NEIGHBOURS, 3))
+        mean = (shares[:, :, None] * pictures).sum(dim=1)
+        return mean + functional.pixel_shuffle(self.o(seen), _CELL)
+
+
+def load(path: Path) -> GatherNet:
+    """The network of a file.
+
+    Raises:
+        WeightsError: if it cannot be read, or holds something else.
+    """
+    network = GatherNet()
+    try:
+        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: not the weights of the network that gathers") from error
+    except Exception as error:  # safetensors raises its own kind, a bare Exception
+        raise WeightsError(f"{path}: not a safetensors file") from error
+    return network.eval()

@@ -1,0 +1,85 @@
+"""Run the small networks beside the generator: one gathers neighbours in time, one judges restorations."""
+
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from gfpvideo.networks.graphs import cache_folder, traced_once
+from gfpvideo.networks.weights import entry, installed
+
+_GRAPH_VERSION = 1
+"""Raised whenever a traced graph changes, so that no stale one is used."""
+_MODULES = {"gather": "gfpvideo.networks.gather_net", "confidence": "gfpvideo.networks.confidence_net"}
+"""Where each network is defined; they bring torch along, which a traced network does not need."""
+
+Channels = NDArray[np.float32]
+"""(C, S, S) planes of a crop; what they hold, the network's own module says."""
+
+
+class OnOpenVino:
+    """A network on OpenVINO; several threads may use it."""
+
+    def __init__(self, graph: ov.Model, device: str = "CPU") -> None:
+        """Compile the traced network."""
+        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self._model = ov.Core().compile_model(graph, device, config)
+        self._local = threading.local()
+
+    def __call__(self, seen: Channels) -> Channels:
+        """Run it on one crop."""
+        if not hasattr(self._local, "request"):
+            self._local.request = self._model.create_infer_request()
+        return np.array(self._local.request.infer({0: seen[None]})[0][0])
+
+
+class OnTorch:
+    """A network on a CUDA device, in float32. It could not be measured where this was written (no GPU at hand)."""
+
+    def __init__(self, network: Any, device: str) -> None:
+        """Take a network over and move it."""
+        import torch
+
+        self._device = torch.device(device)
+        self._network = network.to(self._device)
+
+    def __call__(self, seen: Channels) -> Channels:
+        """Run it on one crop."""
+        import torch
+
+        with torch.inference_mode():
+            return self._network(torch.from_numpy(seen[None]).to(self._device))[0].cpu().numpy()
+
+
+def network_over_time(name: str, size: int, device: str | None = None) -> OnOpenVino | OnTorch:
+    """One of the networks that ship with gfpvideo.
+
+    Args:
+        name: ``gather`` or ``confidence``.
+        size: side of the crops in pixels.
+        device: a CUDA device, or ``None`` for the processor, where it is traced unless it was before.
+
+    Raises:
+        WeightsError: if its file is damaged or missing.
+    """
+    path = installed(name)
+    if device is not None:
+        return OnTorch(_loaded(name, path), device)
+    key = f"{name}-{entry(name).sha256}-{size}-{_GRAPH_VERSION}"
+    return OnOpenVino(ov.Core().read_model(traced_once(key, cache_folder(), lambda: _traced(name, path, size))))
+
+
+def _loaded(name: str, path: Path) -> Any:
+    return import_module(_MODULES[name]).load(path)
+
+
+def _traced(name: str, path: Path, size: int) -> ov.Model:
+    import torch
+
+    channels = import_module(_MODULES[name]).CHANNELS
+    exported = torch.export.export(_loaded(name, path), (torch.zeros(1, channels, size, size),))
+    return ov.convert_model(exported, input=[1, channels, size, size])

@@ -1,0 +1,90 @@
+"""Bring together, before the generator, what the frames around a crop know of the same face.
+
+One frame of an old film holds little of a face; its neighbours hold other grain, other noise, and the same face. They
+are laid onto the crop along the optical flow, and a small network decides pixel by pixel what is taken of each. Where
+the flow fails - an eye shuts, a hand passes - neighbours differ from the crop and nothing of them is taken.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.frames import Crop, CroppedFrame
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.stages.reach import Reach
+from gfpvideo.stages.windows import windows
+from gfpvideo.temporal.motion import brought, onward
+
+OFFSETS = (-1, 1, -2, 2)
+"""Frames from a crop to its neighbours, in the network's order."""
+_RADIUS = max(OFFSETS)
+_NEIGHBOURHOOD = 2.0
+"""Standard deviation, in pixels of the crop, over which a neighbour's difference is gathered."""
+_GAIN = 4.0
+"""What a difference is multiplied by: a quarter of the range of values counts as altogether different."""
+
+
+Gatherer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""The network: (19, S, S) of :func:`network_input` to (3, S, S) RGB in about [-1, 1]."""
+
+
+def reach(*, on: bool) -> Reach:
+    """Frames around one that its gathered crops depend on."""
+    return Reach(_RADIUS, _RADIUS) if on else Reach()
+
+
+def gather(frames: Iterator[CroppedFrame], gatherer: Gatherer | None) -> Iterator[CroppedFrame]:
+    """Stage: crops with what their neighbours in time know; hands them on two frames later.
+
+    What gets no restoration is left as it is.
+
+    Args:
+        frames: consecutive frames with their crops, how these move, and what share of a restoration they get.
+        gatherer: the network, or ``None`` to leave everything as it is.
+    """
+    if gatherer is None:
+        yield from frames
+        return
+    for window, place in windows(map(_held, frames), _RADIUS, lambda held: replace(held, frame=None)):
+        frame = window[place].frame
+        assert frame is not None
+        crops = [held.crops for held in window]
+        yield replace(frame, crops=tuple(_gathered(crop, crops, place, gatherer) for crop in frame.crops))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A frame's crops by track."""
+
+    frame: CroppedFrame | None
+    """The frame itself, until it was handed on."""
+    crops: dict[int, Crop]
+
+
+def _held(frame: CroppedFrame) -> _Held:
+    return _Held(frame, {crop.face.track: crop for crop in frame.crops})
+
+
+def _gathered(crop: Crop, window: Sequence[Mapping[int, Crop]], place: int, gatherer: Gatherer) -> Crop:
+    track = crop.face.track
+    found = [near for step in (-1, 1) for near in onward(track, window, place, step, _RADIUS)] if crop.share else []
+    if not found:
+        return crop
+    neighbours = {there - place: brought(window[there][track].source, along) for there, along in found}
+    seen = network_input(crop.source, [neighbours.get(offset, crop.source) for offset in OFFSETS])
+    return replace(crop, gathered=np.ascontiguousarray(gatherer(seen).transpose(1, 2, 0)))
+
+
+def network_input(own: FloatImage, neighbours: Sequence[FloatImage]) -> NDArray[np.float32]:
+    """(19, S, S) what the network sees of a crop and its four neighbours, each (S, S, 3), laid onto it."""
+    pictures = [picture.transpose(2, 0, 1) for picture in (own, *neighbours)]
+    return np.concatenate([*pictures, np.stack([difference(neighbour, own) for neighbour in neighbours])])
+
+
+def difference(neighbour: FloatImage, own: FloatImage) -> FloatImage:
+    """(S, S) from -1: how far a neighbour is from the crop around each pixel."""
+    apart = cv2.absdiff(neighbour, own).mean(axis=2)
+    return np.asarray(_GAIN * cv2.GaussianBlur(apart, (0, 0), _NEIGHBOURHOOD) - 1, np.float32)

@@ -1,0 +1,160 @@
+"""The training of the network of confidence, from top to bottom.
+
+Restorations are made once, by the generator that is to be judged, and kept; the network then learns what share of each
+change brings the picture nearest to the clean one, to the eye (features) and by the number (distance).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gfpvideo.networks.confidence_net import ConfidenceNet
+from gfpvideo.networks.over_time import network_over_time
+from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.restoration.load import Parts, load_parts
+from gfpvideo.train.confidence_options import ConfidenceOptions
+from gfpvideo.train.features import feature_extractor
+from gfpvideo.train.gather import charbonnier
+from gfpvideo.train.gather_data import SIDE, Faces, drawn_window, prepared
+from gfpvideo.train.losses import normalised
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, save
+
+CHECKPOINT = "confidence.pth"
+_INSIDE = 0.5
+"""Mask value from which a pixel counts as face."""
+
+
+class Examples(NamedTuple):
+    """Crops that were restored, each (B, 3, 256, 256) RGB in [-1, 1]."""
+
+    shown: Tensor
+    """What the generator was shown."""
+    made: Tensor
+    """What it made of it."""
+    source: Tensor
+    """What the film shows."""
+    clean: Tensor
+    """What it should be."""
+
+    def blended(self, network: nn.Module) -> Tensor:
+        """The film's picture with as much of each change as the network says."""
+        gathered, made = network(torch.cat([self.shown, self.made, self.source], dim=1)).split(1, dim=1)
+        return self.source + gathered * (self.shown - self.source) + made * (self.made - self.shown)
+
+
+def train_confidence(options: ConfidenceOptions, folder: Path, *, resume: bool = False) -> Path:
+    """Train the network; progress goes to ``log.txt`` in the folder.
+
+    Args:
+        options: what to train on, and how.
+        folder: where the checkpoint, the decoded films and the restorations are kept; made if need be.
+        resume: go on with the folder's checkpoint.
+
+    Returns:
+        Path of the last checkpoint.
+
+    Raises:
+        GfpvideoError: if data, weights or options are missing or wrong.
+    """
+    schedule, path = options.schedule, folder / CHECKPOINT
+    torch.manual_seed(schedule.seed)
+    torch.set_num_threads(schedule.threads)
+    cv2.setNumThreads(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    learn, held = _restorations(options, folder)
+    training = begun(ConfidenceNet(), schedule.learning_rate)
+    if resume:
+        load(training, path)
+    try:
+        _run(training, options, learn, held, folder)
+    finally:  # an interrupt keeps what was learnt
+        save(training, path)
+    return path
+
+
+def _run(
+    training: Training[ConfidenceNet], options: ConfidenceOptions, learn: NDArray, held: NDArray, folder: Path
+) -> None:
+    schedule, features = options.schedule, feature_extractor("efficientnet-lite0")
+    watch = Watch(folder, CHECKPOINT, schedule)
+    for batch in _batches(options, learn, training.step):
+        blended = batch.blended(training.network)
+        loss = charbonnier(blended, batch.clean)
+        if options.perceptual:
+            loss = loss + options.perceptual * perceptual(features, blended, batch.clean)
+        value = descend(
+            training, loss, schedule.learning_rate * cosine(training.step, schedule.steps), schedule.average
+        )
+        watch(training, value, lambda: judged(training.average, held, features))
+
+
+def perceptual(features: nn.Module, restored: Tensor, clean: Tensor) -> Tensor:
+    """Mean over pictures of the distance of their normalised features, summed over depths."""
+    pairs = zip(features(restored), features(clean), strict=True)
+    return torch.stack([(normalised(a) - normalised(b)).abs().sum(dim=1).mean() for a, b in pairs]).sum()
+
+
+@torch.no_grad()
+def judged(network: nn.Module, held: NDArray, features: nn.Module) -> dict[str, float]:
+    """PSNR inside the face and perceptual distance: of what was shown, what was made, and the two together."""
+    scores: dict[str, list[float]] = {}
+    inside = torch.from_numpy(face_mask(SIDE) > _INSIDE)
+    for place in range(0, len(held), 8):
+        examples = _tensors(held[place : place + 8])
+        for name, pictures in (
+            ("shown", examples.shown), ("made", examples.made), ("blended", examples.blended(network)),
+        ):  # fmt: skip
+            errors = (pictures - examples.clean).square()[:, :, inside].mean(dim=(1, 2)).clamp_min(1e-9)
+            scores.setdefault(f"{name} dB", []).append(float((10 * torch.log10(4 / errors)).mean()))
+            scores.setdefault(f"{name} apart", []).append(float(perceptual(features, pictures, examples.clean)))
+    return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def _batches(options: ConfidenceOptions, learn: NDArray, first: int) -> Iterator[Examples]:
+    """Batches from step ``first`` on; each depends on the seed and its step alone."""
+    for step in range(first, options.schedule.steps):
+        random = np.random.default_rng([options.schedule.seed, step])
+        chosen = np.sort(random.choice(len(learn), options.schedule.batch, replace=False))
+        yield _tensors(learn[chosen, :, :, :: -1 if random.random() < 0.5 else 1])
+
+
+def _tensors(kept: NDArray) -> Examples:
+    """Examples of bytes (B, 4, S, S, 3)."""
+    pictures = torch.from_numpy(np.ascontiguousarray(kept.transpose(1, 0, 4, 2, 3))).float() / 127.5 - 1
+    return Examples(*pictures)
+
+
+def _restorations(options: ConfidenceOptions, folder: Path) -> tuple[NDArray, NDArray]:
+    """(N, 4, 256, 256, 3) restorations to learn from and to check by, kept in ``folder`` after the first time."""
+    wanted = (("learn.npy", options.examples), ("held.npy", options.held_examples))
+    missing = [name for name, _ in wanted if not (folder / name).is_file()]
+    if missing:
+        parts = load_parts(RestoreOptions(model=options.model))
+        for (name, count), faces in zip(wanted, prepared(options, folder), strict=True):
+            if name in missing:
+                _restore(faces, parts, folder / name, count, options)
+    learn, held = (np.load(folder / name, mmap_mode="r") for name, _ in wanted)
+    return learn, held
+
+
+def _restore(faces: Faces, parts: Parts, target: Path, count: int, options: ConfidenceOptions) -> None:
+    gather = network_over_time("gather", SIDE)
+    scratch = target.with_suffix(".partial")
+    kept = np.lib.format.open_memmap(scratch, "w+", np.uint8, (count, 4, SIDE, SIDE, 3))
+    for number in range(count):
+        random = np.random.default_rng([options.schedule.seed, count, number])
+        window = drawn_window(faces, random)
+        source = window.seen[:3]
+        shown = np.clip(source if random.random() < options.alone else gather(window.seen), -1, 1)
+        (made,) = parts.generator(shown[None])
+        pictures = np.stack([shown, made, source, window.clean.transpose(2, 0, 1)]).transpose(0, 2, 3, 1)
+        kept[number] = np.rint(np.clip(pictures, -1, 1) * 127.5 + 127.5)
+    kept.flush()
+    scratch.rename(target)

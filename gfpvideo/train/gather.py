@@ -1,0 +1,117 @@
+"""The training of the network that gathers, from top to bottom.
+
+Everything random depends on the seed and the step alone, so a resumed training goes on exactly where it stopped; a
+longer schedule only stretches the fall of the learning rate.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from gfpvideo.networks import gather_net
+from gfpvideo.networks.gather_net import GatherNet
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, drawn_window, prepared
+from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.over_time import DAMAGES
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, save
+
+Shown = dict[str, list[Window]]
+"""Windows of held-out films by kind of damage."""
+
+CHECKPOINT = "gather.pth"
+_EPSILON = 1e-3
+"""Of Charbonnier's loss: differences below count as squares."""
+_HELD = 4
+"""Windows of held-out films for each kind of damage."""
+_INSIDE = 0.5
+"""Mask value from which a pixel counts as face."""
+
+
+def train_gather(options: GatherOptions, folder: Path, *, resume: bool = False, stop_at: int | None = None) -> Path:
+    """Train the network; progress goes to ``log.txt`` in the folder.
+
+    Args:
+        options: what to train on, and how.
+        folder: where checkpoints and the decoded films are kept; made if need be.
+        resume: go on with the folder's checkpoint.
+        stop_at: step to stop at before the schedule's end (with a checkpoint).
+
+    Returns:
+        Path of the last checkpoint.
+
+    Raises:
+        GfpvideoError: if data or options are missing or wrong.
+    """
+    schedule = options.schedule
+    torch.manual_seed(schedule.seed)
+    torch.set_num_threads(schedule.threads)
+    cv2.setNumThreads(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    learn, held = prepared(options, folder)
+    network = GatherNet() if options.start is None else gather_net.load(options.start)
+    training, path = begun(network, schedule.learning_rate), folder / CHECKPOINT
+    if resume:
+        load(training, path)
+    shown = _held_out(held)
+    try:
+        _run(training, options, learn, shown, folder, min(schedule.steps, stop_at or schedule.steps))
+    finally:  # an interrupt keeps what was learnt
+        save(training, path)
+    return path
+
+
+def _run(
+    training: Training[GatherNet], options: GatherOptions, learn: Faces, shown: Shown, folder: Path, last: int
+) -> None:
+    schedule, watch = options.schedule, Watch(folder, CHECKPOINT, options.schedule)
+    for seen, clean in _batches(options, learn, training.step, last):
+        rate = schedule.learning_rate * cosine(training.step, schedule.steps)
+        loss = descend(training, charbonnier(training.network(seen), clean), rate, schedule.average)
+        watch(training, loss, lambda: judged(training.average, shown))
+
+
+def charbonnier(restored: Tensor, clean: Tensor) -> Tensor:
+    """Mean of sqrt(difference^2 + epsilon^2)."""
+    return torch.sqrt((restored - clean).square() + _EPSILON**2).mean()
+
+
+@torch.no_grad()
+def judged(network: GatherNet, shown: Shown) -> dict[str, float]:
+    """PSNR inside the face by kind of damage, and what is won against the crop as it is."""
+    inside = torch.from_numpy(face_mask(SIDE) > _INSIDE)
+    scores, won = {}, []
+    for name, windows in shown.items():
+        seen = torch.from_numpy(np.stack([window.seen for window in windows]))
+        clean = torch.from_numpy(np.stack([window.clean.transpose(2, 0, 1) for window in windows]))
+        after, before = (_psnr(pictures, clean, inside) for pictures in (network(seen), seen[:, :3]))
+        scores[name] = after
+        won.append(after - before)
+    return scores | {"won": float(np.mean(won))}
+
+
+def _psnr(pictures: Tensor, clean: Tensor, inside: Tensor) -> float:
+    errors = (pictures.clamp(-1, 1) - clean).square()[:, :, inside].mean(dim=(1, 2))
+    return float((10 * torch.log10(4 / errors.clamp_min(1e-9))).mean())
+
+
+def _held_out(held: Faces) -> Shown:
+    """The same windows every time."""
+    shown: Shown = {}
+    for place, damage in enumerate(DAMAGES):
+        shown[damage.__name__] = [drawn_window(held, np.random.default_rng([7, place, n]), place) for n in range(_HELD)]
+    return shown if held.films else {}
+
+
+def _batches(options: GatherOptions, faces: Faces, first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches from step ``first`` on."""
+    schedule = options.schedule
+    numbers = range(first * schedule.windows, last * schedule.windows)
+    data = Patches(faces, seed=schedule.seed, patches=schedule.patches, length=numbers.stop)
+    for seen, clean in DataLoader(Subset(data, numbers), schedule.windows, num_workers=schedule.workers):
+        yield seen.flatten(0, 1), clean.flatten(0, 1)

@@ -1,0 +1,168 @@
+"""What the trainings of the small networks share: averaged weights, checkpoints, a log, a file of weights."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from statistics import fmean
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from gfpvideo.errors import OutputError, WeightsError
+
+Network = TypeVar("Network", bound=nn.Module)
+
+LOG = "log.txt"
+
+
+@dataclass
+class Training(Generic[Network]):
+    """What changes while a network is trained."""
+
+    network: Network
+    average: Network
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def begun(network: Network, rate: float) -> Training[Network]:
+    """A training of a network at its first step, by Adam."""
+    network.train()
+    average = deepcopy(network).requires_grad_(False).eval()
+    return Training(network, average, torch.optim.Adam(network.parameters(), lr=rate))
+
+
+def descend(training: Training[Network], loss: torch.Tensor, rate: float, decay: float) -> float:
+    """One step down the gradient of ``loss``, which is given back.
+
+    Args:
+        training: what changes.
+        loss: a scalar.
+        rate: the learning rate.
+        decay: of the averaged weights; less in the beginning.
+    """
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    training.optimizer.zero_grad()
+    loss.backward()
+    training.optimizer.step()
+    training.step += 1
+    _update_average(training, decay)
+    return float(loss.detach())
+
+
+def cosine(step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at a step: from 1 down to 0 along a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+@torch.no_grad()
+def _update_average(training: Training[Network], decay: float) -> None:
+    decay = min(decay, (1 + training.step) / (10 + training.step))
+    for kept, new in zip(training.average.parameters(), training.network.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
+class Rhythm(Protocol):
+    """How often something is done while a network is trained."""
+
+    @property
+    def check_steps(self) -> int:
+        """Steps between two looks at what is held out."""
+        ...
+
+    @property
+    def checkpoint_minutes(self) -> float:
+        """Minutes between two checkpoints."""
+        ...
+
+
+class Watch:
+    """Writes the log and the checkpoints of a training."""
+
+    def __init__(self, folder: Path, checkpoint: str, rhythm: Rhythm) -> None:
+        """Write both into ``folder``."""
+        self._folder, self._checkpoint, self._rhythm = folder, folder / checkpoint, rhythm
+        self._began = self._saved = time.monotonic()
+        self._losses: list[float] = []
+
+    def __call__(self, training: Training[Network], loss: float, judge: Callable[[], Mapping[str, float]]) -> None:
+        """Take note of a step's loss; ``judge`` looks at what is held out, when it is time for that."""
+        now = time.monotonic()
+        self._losses.append(loss)
+        if training.step % self._rhythm.check_steps == 0:
+            self._write(training.step, now, {"loss": fmean(self._losses), **judge()})
+            self._losses.clear()
+        if now - self._saved > 60 * self._rhythm.checkpoint_minutes:
+            save(training, self._checkpoint)
+            self._saved = now
+
+    def _write(self, step: int, now: float, scores: Mapping[str, float]) -> None:
+        line = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
+        with (self._folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{step} {now - self._began:.0f}s {line}\n")
+
+
+def save(training: Training[Network], path: Path) -> None:
+    """Write everything to a temporary file and rename it."""
+    content = {
+        "average": training.average.state_dict(),
+        "network": training.network.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "step": training.step,
+    }
+    scratch = path.with_suffix(".partial")
+    torch.save(content, scratch)
+    scratch.replace(path)
+
+
+def load(training: Training[Network], path: Path) -> None:
+    """Take up a checkpoint.
+
+    Raises:
+        WeightsError: if there is none, or it does not fit the network.
+    """
+    try:
+        content = torch.load(path, weights_only=True)
+        training.average.load_state_dict(content["average"])
+        training.network.load_state_dict(content["network"])
+        training.optimizer.load_state_dict(content["optimizer"])
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no checkpoint to resume from") from None
+    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+        raise WeightsError(f"{path}: not a checkpoint of this network") from error
+    training.step = content["step"]
+
+
+def export_average(network: nn.Module, checkpoint: Path, target: Path) -> None:
+    """Write the averaged weights of a checkpoint in float16.
+
+    Args:
+        network: one of the kind that the checkpoint is of; it gets its weights.
+        checkpoint: what :func:`save` wrote.
+        target: the file to write, ``.safetensors``.
+
+    Raises:
+        WeightsError: if the checkpoint is none of such a network.
+        OutputError: if the target has another suffix or cannot be written.
+    """
+    if target.suffix != ".safetensors":
+        raise OutputError(f"{target}: give a name that ends in .safetensors")
+    try:
+        network.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
+    except FileNotFoundError:
+        raise WeightsError(f"{checkpoint}: no such checkpoint") from None
+    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+        raise WeightsError(f"{checkpoint}: not a checkpoint of this network") from error
+    state = network.state_dict()
+    half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    try:
+        save_file({name: value.contiguous() for name, value in half.items()}, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None
