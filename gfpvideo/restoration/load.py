@@ -1,6 +1,6 @@
 """Load the networks that a restoration needs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,23 @@ from gfpvideo.composite.mask import Parser
 from gfpvideo.faces.detectors.detector import Detector
 from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.faces.refine import Refiner
+from gfpvideo.generator.engines.choose import on_cuda
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.generator import Generator, make_generator
 from gfpvideo.generator.models import find_model
 from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.networks.landmarks import LANDMARKS_512, Landmarks, installed_landmarks
+from gfpvideo.networks.over_time import OnOpenVino, OnTorch, network_over_time
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
+from gfpvideo.temporal.believe import Judge
+from gfpvideo.temporal.gather import Gatherer
 
 _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 _NAMED = (
     "model", "weights_dir", "engine", "device", "devices", "precision", "compiler", "batch", "detector", "min_score",
-    "refine", "mask", "upscale", "background_model",
+    "refine", "mask", "upscale", "background_model", "gather", "believe",
 )  # fmt: skip
 """Options that say which networks are loaded, and for what."""
 
@@ -51,6 +55,10 @@ class Parts(Finder):
     """All networks of a restoration; they can be kept from one to the next."""
 
     generator: Generator = field(kw_only=True)
+    gatherer: Gatherer | None = None
+    """What brings a face's neighbours in time together, if that is wanted."""
+    judge: Judge | None = None
+    """What says how far a restoration is to be believed, if that is wanted."""
     parser: Parser | None = None
     """What tells face from everything else, if masks are to be parsed."""
     enlarge: Enlarge | None = None
@@ -85,11 +93,13 @@ def load_parts(options: RestoreOptions) -> Parts:
         WeightsError: if weights are missing or damaged.
         EngineError: if the engine, device or precision is not to be had here.
     """
-    finder = load_finder(options)
+    finder, generator = load_finder(options), _generator(options)
     return Parts(
         finder.detector,
         finder.landmarks,
-        generator=_generator(options),
+        generator=generator,
+        gatherer=_over_time("gather", options, generator.size) if options.gather else None,
+        judge=_over_time("confidence", options, generator.size) if options.believe else None,
         parser=_parser(options),
         enlarge=_upscaler(options),
         loaded_for=_names(options),
@@ -107,8 +117,19 @@ def _names(options: RestoreOptions) -> tuple[Any, ...]:
 
 def _generator(options: RestoreOptions) -> Generator:
     """The generator, on one device or shared out over several."""
-    choice = EngineChoice(options.engine, options.device, options.precision, options.compiler, options.batch)
-    return make_generator(find_model(options.model, options.weights_dir), choice, options.devices)
+    return make_generator(find_model(options.model, options.weights_dir), _choice(options), options.devices)
+
+
+def _choice(options: RestoreOptions) -> EngineChoice:
+    return EngineChoice(options.engine, options.device, options.precision, options.compiler, options.batch)
+
+
+def _over_time(name: str, options: RestoreOptions, size: int) -> OnOpenVino | OnTorch:
+    """A network that looks at crops with sides of ``size`` pixels; on CUDA where the generator runs there."""
+    device = device_of(options)
+    if on_cuda(replace(_choice(options), device=device)):
+        return network_over_time(name, size, "cuda" if device == "auto" else device)
+    return network_over_time(name, size)
 
 
 def _parser(options: RestoreOptions) -> Parser | None:

@@ -21,7 +21,7 @@ _DEINTERLACE = "bwdif=mode=send_frame:deint=all"
 
 def for_stills(options: RestoreOptions) -> RestoreOptions:
     """The same options for pictures: nothing to follow, and each face gets the whole processor."""
-    return options.model_copy(update={"lag": 0, "max_gap": 0, "batch": 1})
+    return options.model_copy(update={"lag": 0, "max_gap": 0, "batch": 1, "gather": False})
 
 
 def open_film(source: Path, options: RestoreOptions, *, count_all: bool = False) -> VideoSource:

@@ -27,7 +27,11 @@ from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.run import Run
+from gfpvideo.temporal import gather as gathering
 from gfpvideo.temporal import steady as steadying
+from gfpvideo.temporal.believe import believe
+from gfpvideo.temporal.gather import gather
+from gfpvideo.temporal.motion import follow_motion
 from gfpvideo.temporal.steady import steady
 
 Counted = TypeVar("Counted", TrackedFrame, CroppedFrame, GeneratedFrame, RestoredFrame)
@@ -85,9 +89,13 @@ def restore_faces(
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
     weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
-    wanted = _since(weighed, first_of_block(first - steadying.reach(options.steady).back))
-    made = run("generate", generate(wanted, parts.generator, options.batch, options.reuse), thread=True)
-    masked = run("mask", mask(made, options.mask, parts.parser))
+    wanted = first_of_block(first - steadying.reach(options.steady).back)
+    apart = _since(weighed, wanted - gathering.reach(on=options.gather).back)
+    moving = run("motion", follow_motion(apart, on=options.gather or options.steady > 0))
+    gathered = _since(run("gather", gather(moving, parts.gatherer), thread=True), wanted)
+    made = run("generate", generate(gathered, parts.generator, options.batch, options.reuse), thread=True)
+    taken = run("believe", believe(made, parts.judge))
+    masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
     pasted = run("paste", paste(steadied, strength=options.strength, color=options.color), thread=True)
@@ -96,7 +104,8 @@ def restore_faces(
 
 def reach(options: RestoreOptions) -> Reach:
     """Frames around one that its restoration depends on, once faces have been followed."""
-    return weighing.reach(adapt=options.adapt) + batches.reach() + steadying.reach(options.steady)
+    before = weighing.reach(adapt=options.adapt) + gathering.reach(on=options.gather)
+    return before + batches.reach() + steadying.reach(options.steady)
 
 
 def _since(frames: Iterator[Counted], first: int) -> Iterator[Counted]:

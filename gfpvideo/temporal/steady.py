@@ -1,8 +1,8 @@
-"""Steady restored faces over time: average each with its neighbours where the inputs agree.
+"""Steady restored faces over time: average each with its neighbours, brought along the flow, where the inputs agree.
 
-The crops of a track are registered by their landmarks already, so a pixel can be compared with the same pixel of the
-neighbouring frames. Where the (low-passed) inputs are alike within their noise, nothing moves and the restorations are
-averaged; where a lid closes or a mouth opens, the inputs differ and the frame keeps its own restoration.
+Neighbours are laid onto a crop along the optical flow, so a face that nods or turns keeps its detail. What the flow
+cannot explain - a lid that closes, a mouth that opens - differs in the (low-passed) inputs, and the frame keeps its own
+restoration there; where they are alike within their noise, the restorations are averaged.
 
 A face that gets only a share of its restoration keeps that much more of its source, whose noise is averaged as well:
 what is pasted is ``share * (restored - source)``, and ``restored - (1 - share) * noise`` takes most of the noise away
@@ -19,15 +19,13 @@ from cv2.typing import MatLike
 
 from gfpvideo.frames import Crop, GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage
-from gfpvideo.pixels.geometry import Affine
 from gfpvideo.pixels.regions import border_fade, face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
+from gfpvideo.temporal.motion import SIDE, Flow, brought, onward
 
 Grain = Literal["none", "match"]
 
-_SHRINK = 2
-"""Inputs are compared at this fraction of their size: finer differences are noise, and it is quicker."""
 _LOW_PASS = 1.5 / 256
 """Standard deviation, as a share of the crop's side, of the low-pass before inputs are compared."""
 _NEIGHBOURHOOD = 3.0 / 256
@@ -38,18 +36,27 @@ _NOISE_SHARE = 1.5
 """How much of the difference that is usual between neighbours is tolerated on top."""
 _INSIDE = 0.5
 """Mask value from which a pixel counts as face."""
-_LARGEST_ERROR = 1.5
-"""Pixels of the compared size by which landmarks may be off; more is a real movement, which one step cannot follow."""
 
 
 @dataclass(frozen=True)
 class _Held:
-    """The crops of a frame and what is compared of them, by track."""
+    """A frame's restored crops by track."""
 
     frame: GeneratedFrame | None
     """The frame itself, until it was handed on."""
-    crops: dict[int, RestoredCrop]
+    restored: dict[int, RestoredCrop]
+    crops: dict[int, Crop]
     luma: dict[int, FloatImage]
+    """What is compared of them."""
+
+
+@dataclass(frozen=True)
+class _Near:
+    """A neighbour in time, and the flow to it."""
+
+    crop: RestoredCrop
+    luma: FloatImage
+    along: Flow
 
 
 def reach(radius: int) -> Reach:
@@ -60,10 +67,8 @@ def reach(radius: int) -> Reach:
 def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none") -> Iterator[GeneratedFrame]:
     """Stage: restored crops averaged over up to ``radius`` frames either side; hands them on that much later.
 
-    Tracks end at cuts, so nothing is mixed across one.
-
     Args:
-        frames: frames whose crops the generator has restored.
+        frames: frames whose crops the generator has restored, with the flow between them.
         radius: frames either side; 0 leaves everything as it is.
         grain: ``match`` puts the grain of each frame's source, which the average took away, back onto the face; with
             ``none`` the grain of a face that gets a share of its restoration only is averaged away too.
@@ -72,42 +77,46 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
         yield from frames
         return
     for window, place in windows(map(_held, frames), radius, lambda held: replace(held, frame=None)):
-        yield _steadied(window, place, grain)
+        yield _steadied(window, place, radius, grain)
 
 
 def _held(frame: GeneratedFrame) -> _Held:
-    crops = {crop.track: crop for crop in frame.crops}
-    return _Held(frame, crops, {track: _compared(crop.crop) for track, crop in crops.items()})
+    restored = {crop.track: crop for crop in frame.crops}
+    crops = {track: crop.crop for track, crop in restored.items()}
+    return _Held(frame, restored, crops, {track: _compared(crop) for track, crop in crops.items()})
 
 
-def _steadied(window: Sequence[_Held], place: int, grain: Grain) -> GeneratedFrame:
-    now = window[place]
+def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) -> GeneratedFrame:
+    now, crops = window[place], [held.crops for held in window]
     assert now.frame is not None
-    return replace(now.frame, crops=tuple(_averaged(crop, now, window, grain) for crop in now.frame.crops))
+    steadied = []
+    for crop in now.frame.crops:
+        found = [near for step in (-1, 1) for near in onward(crop.track, crops, place, step, radius)]
+        near = [_Near(window[at].restored[crop.track], window[at].luma[crop.track], along) for at, along in found]
+        steadied.append(_averaged(crop, now.luma[crop.track], near, grain) if near else crop)
+    return replace(now.frame, crops=tuple(steadied))
 
 
-def _averaged(crop: RestoredCrop, now: _Held, window: Sequence[_Held], grain: Grain) -> RestoredCrop:
-    """A crop averaged with those of its neighbours, weighted pixel by pixel."""
-    track, size = crop.track, len(crop.restored)
-    others = [other for other in window if other is not now and track in other.crops]
-    if not others:
-        return crop
-    own, lumas = now.luma[track], [other.luma[track] for other in others]
-    differences = [_difference(own, luma) for luma in lumas]
-    tolerance = _TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences)
-    small = [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
-    to_own = registration(_mean(own, lumas, small), own, np.mean(small, axis=0))
-    weights = [_enlarged(weight, size) for weight in small]
-    found = [other.crops[track] for other in others]
+def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
+    """A crop averaged with its neighbours, weighted pixel by pixel."""
+    size = len(crop.restored)
+    weights = [_enlarged(weight, size) for weight in _weights(own, near)]
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
-    means = [_without(each, noise_kept) for each in (crop, *found)]
-    restored = _moved(_mean(means[0], means[1:], [cv2.merge([weight] * 3) for weight in weights]), to_own)
+    others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
+    restored = _mean(_without(crop, noise_kept), others, [cv2.merge([weight] * 3) for weight in weights])
     if noise_kept:
         restored += noise_kept * crop.crop.source
-    if all(each.mask is face_mask(size) for each in (crop, *found)):
+    if all(each.mask is face_mask(size) for each in (crop, *(other.crop for other in near))):
         return replace(crop, restored=restored)  # the mean of equal masks
-    mask = _moved(_mean(crop.mask, [other.mask for other in found], weights), to_own)
+    mask = _mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
+
+
+def _weights(own: FloatImage, near: Sequence[_Near]) -> list[FloatImage]:
+    """(SIDE, SIDE) how far each neighbour shows what the crop shows, 0 to 1."""
+    differences = [_difference(own, brought(other.luma, other.along)) for other in near]
+    tolerance = _TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences)
+    return [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
@@ -124,41 +133,9 @@ def _mean(own: FloatImage, others: Sequence[FloatImage], weights: Sequence[MatLi
     return total / weight_sum
 
 
-def _moved(picture: FloatImage, to_own: Affine) -> FloatImage:
-    flags, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-    return np.asarray(cv2.warpAffine(picture, to_own, picture.shape[:2], flags=flags, borderMode=border), np.float32)
-
-
-def registration(mean: FloatImage, own: FloatImage, weight: FloatImage) -> Affine:
-    """The similarity transform, in pixels of a full crop, that brings an average onto one of its frames.
-
-    Landmarks place each crop with an error of a fraction of a pixel. The average has the mean of those errors and the
-    frame its own; pasted without this, the face would tremble by the difference. One step of Lucas and Kanade (1981).
-
-    Args:
-        mean: (s, s) average luma.
-        own: (s, s) luma of the frame.
-        weight: (s, s) how far each pixel took part in the average.
-    """
-    size = len(mean)
-    across, down = (cv2.Scharr(mean, cv2.CV_32F, *axes, scale=1 / 32) for axes in ((1, 0), (0, 1)))
-    x = np.arange(size, dtype=np.float32)[None, :] - np.float32((size - 1) / 2)
-    y = x.T
-    slopes = np.stack([across, down, across * x + down * y, down * x - across * y]).reshape(4, -1)
-    trusted = slopes * (weight * face_mask(size)).reshape(-1)
-    normal = trusted @ slopes.T + np.diag(np.full(4, 1e-6, np.float32))
-    move_x, move_y, grow, turn = np.linalg.solve(normal, trusted @ (mean - own).reshape(-1)).astype(float)
-    if max(abs(move_x), abs(move_y)) > _LARGEST_ERROR or max(abs(grow), abs(turn)) > _LARGEST_ERROR / size:
-        return np.eye(2, 3)
-    linear = np.array([[1 + grow, -turn], [turn, 1 + grow]])
-    middle = np.full(2, (_SHRINK * size - 1) / 2)
-    return np.column_stack([linear, middle - linear @ middle + _SHRINK * np.array([move_x, move_y])])
-
-
 def _compared(crop: Crop) -> FloatImage:
-    size = len(crop.luma) // _SHRINK
-    small = cv2.resize(crop.luma, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * size), np.float32)
+    small = cv2.resize(crop.luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * SIDE), np.float32)
 
 
 def _difference(one: FloatImage, other: FloatImage) -> FloatImage:

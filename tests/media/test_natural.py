@@ -19,7 +19,8 @@ from helpers import write_film
 
 Picture = NDArray[np.uint8]
 ALONE: dict[str, Any] = {
-    "detect_every": 1, "smooth": False, "steady": 0, "adapt": False, "lag": 0, "max_gap": 0,
+    "gather": False, "believe": False, "detect_every": 1, "smooth": False, "steady": 0, "adapt": False, "lag": 0,
+    "max_gap": 0,
 }  # fmt: skip
 EYES = ((101, 122), (103, 167))
 """Rows and columns of the middle of the eyes in :func:`portrait`."""
@@ -72,6 +73,29 @@ def test_a_still_face_with_fresh_noise_is_steady(portrait: Picture, tmp_path: Pa
         differences = [np.abs(inside(b) - inside(a)).mean() for a, b in itertools.pairwise(frames)]
         change[name] = float(np.mean(differences[12:-12]))
     assert change["default"] <= 0.35 * change["alone"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_good_film_loses_no_detail(scale: float, tmp_path: Path) -> None:
+    """Do no harm: a head that moves in a film that needs no restoration is as sharp as before, all the time."""
+    face = cv2.resize(skimage.data.astronaut()[0:240, 80:320], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    shifts = [np.array([[1.0, 0, 4 * np.sin(index / 4)], [0, 1, 2 * np.cos(index / 5)]]) for index in range(30)]
+    moved = [cv2.warpAffine(face, shift, face.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101) for shift in shifts]
+    frames, _ = restored_film(tmp_path, [np.asarray(picture, np.uint8) for picture in moved])
+    detail = [
+        (_fine(after, scale), _fine(before.astype(np.float32), scale))
+        for after, before in zip(frames, moved, strict=True)
+    ]
+    for start in (0, 10, 20):
+        after, before = np.mean(detail[start : start + 10], axis=0)
+        assert after >= 0.97 * before
+
+
+def _fine(picture: NDArray[np.float32], scale: float) -> float:
+    """Variance of the Laplacian in the middle of the face."""
+    rows, columns = (slice(round(low * scale), round(high * scale)) for low, high in ((90, 150), (105, 175)))
+    return float(cv2.Laplacian(picture.mean(axis=2), cv2.CV_32F)[rows, columns].var())
 
 
 @pytest.mark.slow

@@ -25,10 +25,8 @@ def make_engine(model: ModelFile, choice: EngineChoice) -> Engine:
 
 def _gfpgan(model: ModelFile, choice: EngineChoice) -> Engine:
     """The engine of a GFP-GAN."""
-    engine, cuda = choice.engine, choice.device.startswith("cuda")
-    if engine == "auto":
-        engine = "torch" if cuda or (choice.device == "auto" and cuda_present()) else "openvino"
-    if engine == "torch":
+    cuda = choice.device.startswith("cuda")
+    if choice.engine == "torch" or (choice.engine == "auto" and on_cuda(choice)):
         from gfpvideo.generator.engines.torch import TorchEngine
 
         return TorchEngine(load_network(model), choice)
@@ -39,6 +37,12 @@ def _gfpgan(model: ModelFile, choice: EngineChoice) -> Engine:
     from gfpvideo.generator.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(model, choice)
+
+
+def on_cuda(choice: EngineChoice) -> bool:
+    """Whether a GFP-GAN that is so chosen runs on CUDA."""
+    wanted = choice.device.startswith("cuda") or (choice.device == "auto" and cuda_present())
+    return wanted and choice.engine != "openvino"
 
 
 def _others(model: ModelFile, choice: EngineChoice) -> Engine:

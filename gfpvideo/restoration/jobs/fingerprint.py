@@ -139,6 +139,9 @@ def _networks(options: RestoreOptions) -> dict[str, str]:
     found["detector"] = entry("centerface" if options.detector == "centerface" else "retinaface-resnet50").sha256
     if options.refine:
         found["landmarks"] = entry("landmarks").sha256
+    for name, wanted in (("gather", options.gather), ("confidence", options.believe)):
+        if wanted:
+            found[name] = entry(name).sha256
     if options.mask == "parsing":
         found["parser"] = entry("parsenet").sha256
     if options.reference is not None:

@@ -1,0 +1,31 @@
+"""Take of a restoration as much as can be believed, pixel by pixel.
+
+A generator that knows faces paints one wherever it is shown something; where the film (or what was gathered of it)
+holds the face itself, that is worse than what is there. A small network, which sees both, says how much is taken.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gfpvideo.frames import GeneratedFrame, RestoredCrop
+
+Judge = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(9, S, S) RGB of what the generator was shown, of what it made, and of the film, to (2, S, S) from 0 to 1."""
+
+
+def believe(frames: Iterator[GeneratedFrame], judge: Judge | None) -> Iterator[GeneratedFrame]:
+    """Stage: restorations as far as ``judge`` believes the generator; without one, as they are."""
+    for frame in frames:
+        yield frame if judge is None else replace(frame, crops=tuple(believed(crop, judge) for crop in frame.crops))
+
+
+def believed(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
+    """One crop's restoration, as far as it can be believed."""
+    pictures = (crop.crop.seen, crop.restored, crop.crop.source)
+    in_gathered, in_made = judge(np.concatenate([picture.transpose(2, 0, 1) for picture in pictures]))[..., None]
+    shown, source = crop.crop.seen, crop.crop.source
+    restored = source + in_gathered * (shown - source) + in_made * (crop.restored - shown)
+    return replace(crop, restored=restored)
