@@ -81,14 +81,16 @@ def test_the_weights_of_every_network_count(film: Path, tmp_path: Path) -> None:
     picture, upscaler = tmp_path / "person.png", tmp_path / "upscaler.pth"
     for path in (picture, upscaler):
         path.write_bytes(path.name.encode())
-    assert taken(film).networks == {"detector": entry("centerface").sha256, "landmarks": entry("landmarks").sha256}
+    ours = {name: entry(name).sha256 for name in ("landmarks", "gather", "confidence")}
+    assert taken(film).networks == {"detector": entry("centerface").sha256, **ours}
+    assert taken(film, gather=False, believe=False, refine=False).networks.keys() == {"detector"}
     values: dict[str, Any] = {
         "detector": "retinaface", "mask": "parsing", "reference": picture, "upscale": 2, "background_model": upscaler,
     }  # fmt: skip
     before = taken(film, **values)
     assert before.networks == {
         "detector": entry("retinaface-resnet50").sha256,
-        "landmarks": entry("landmarks").sha256,
+        **ours,
         "parser": entry("parsenet").sha256,
         "recogniser": entry("arcface-resnet18").sha256,
     }

@@ -73,7 +73,7 @@ def test_what_moves_keeps_its_own_restoration(still: FloatImage) -> None:
     moments = [still] * 10 + [open_mouth] * 10
     steadied = results(steady(film_of(moments, list(moments), [1] * 20), 4))
     for index, picture in enumerate(steadied):
-        assert np.abs(picture - moments[index])[44:52, 24:40].max() < 0.015
+        assert np.abs(picture - moments[index])[44:52, 24:40].max() < 0.03  # four grey levels
 
 
 def test_tracks_and_radius_are_respected(still: FloatImage) -> None:
