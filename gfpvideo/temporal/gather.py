@@ -16,6 +16,7 @@ from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
+from gfpvideo.temporal.agreement import agreement, softened
 from gfpvideo.temporal.motion import brought, onward
 
 OFFSETS = (-1, 1, -2, 2)
@@ -23,6 +24,8 @@ OFFSETS = (-1, 1, -2, 2)
 _RADIUS = max(OFFSETS)
 _NEIGHBOURHOOD = 2.0
 """Standard deviation, in pixels of the crop, over which a neighbour's difference is gathered."""
+_LENIENCY = 3.0
+"""How much more a neighbour may differ than one that restorations are averaged with: the network looks for itself."""
 _GAIN = 4.0
 """What a difference is multiplied by: a quarter of the range of values counts as altogether different."""
 
@@ -73,9 +76,22 @@ def _gathered(crop: Crop, window: Sequence[Mapping[int, Crop]], place: int, gath
     found = [near for step in (-1, 1) for near in onward(track, window, place, step, _RADIUS)] if crop.share else []
     if not found:
         return crop
-    neighbours = {there - place: brought(window[there][track].source, along) for there, along in found}
+    others = [window[there][track] for there, _ in found]
+    flows = [along for _, along in found]
+    laid = [brought(softened(other.luma), along) for other, along in zip(others, flows, strict=True)]
+    alike = agreement(softened(crop.luma), laid, _LENIENCY)
+    neighbours = {
+        there - place: _where_alike(crop.source, brought(other.source, along), weight)
+        for (there, along), other, weight in zip(found, others, alike, strict=True)
+    }
     seen = network_input(crop.source, [neighbours.get(offset, crop.source) for offset in OFFSETS])
     return replace(crop, gathered=np.ascontiguousarray(gatherer(seen).transpose(1, 2, 0)))
+
+
+def _where_alike(own: FloatImage, neighbour: FloatImage, alike: FloatImage) -> FloatImage:
+    """A neighbour where it shows what the crop shows, the crop itself elsewhere."""
+    weight = cv2.resize(alike, own.shape[:2], interpolation=cv2.INTER_LINEAR)[..., None]
+    return np.asarray(own + weight * (neighbour - own), np.float32)
 
 
 def network_input(own: FloatImage, neighbours: Sequence[FloatImage]) -> NDArray[np.float32]:

@@ -22,20 +22,10 @@ from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.regions import border_fade, face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
-from gfpvideo.temporal.motion import SIDE, Flow, brought, onward
+from gfpvideo.temporal.agreement import agreement, softened
+from gfpvideo.temporal.motion import Flow, brought, onward
 
 Grain = Literal["none", "match"]
-
-_LOW_PASS = 1.5 / 256
-"""Standard deviation, as a share of the crop's side, of the low-pass before inputs are compared."""
-_NEIGHBOURHOOD = 3.0 / 256
-"""Standard deviation, as a share of the crop's side, over which differences are gathered."""
-_TOLERANCE = 0.01
-"""Difference (crops span [-1, 1]) that is never held against a neighbour."""
-_NOISE_SHARE = 1.5
-"""How much of the difference that is usual between neighbours is tolerated on top."""
-_INSIDE = 0.5
-"""Mask value from which a pixel counts as face."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
 def _held(frame: GeneratedFrame) -> _Held:
     restored = {crop.track: crop for crop in frame.crops}
     crops = {track: crop.crop for track, crop in restored.items()}
-    return _Held(frame, restored, crops, {track: _compared(crop) for track, crop in crops.items()})
+    return _Held(frame, restored, crops, {track: softened(crop.luma) for track, crop in crops.items()})
 
 
 def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) -> GeneratedFrame:
@@ -100,7 +90,8 @@ def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) ->
 def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
     """A crop averaged with its neighbours, weighted pixel by pixel."""
     size = len(crop.restored)
-    weights = [_enlarged(weight, size) for weight in _weights(own, near)]
+    alike = agreement(own, [brought(other.luma, other.along) for other in near])
+    weights = [_enlarged(weight, size) for weight in alike]
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
     restored = _mean(_without(crop, noise_kept), others, [cv2.merge([weight] * 3) for weight in weights])
@@ -110,13 +101,6 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
         return replace(crop, restored=restored)  # the mean of equal masks
     mask = _mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
-
-
-def _weights(own: FloatImage, near: Sequence[_Near]) -> list[FloatImage]:
-    """(SIDE, SIDE) how far each neighbour shows what the crop shows, 0 to 1."""
-    differences = [_difference(own, brought(other.luma, other.along)) for other in near]
-    tolerance = _TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences)
-    return [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
@@ -131,20 +115,6 @@ def _mean(own: FloatImage, others: Sequence[FloatImage], weights: Sequence[MatLi
         cv2.accumulateProduct(other, weight, total)
         weight_sum += np.asarray(weight, np.float32)
     return total / weight_sum
-
-
-def _compared(crop: Crop) -> FloatImage:
-    small = cv2.resize(crop.luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * SIDE), np.float32)
-
-
-def _difference(one: FloatImage, other: FloatImage) -> FloatImage:
-    return np.asarray(cv2.GaussianBlur(cv2.absdiff(one, other), (0, 0), _NEIGHBOURHOOD * len(one)), np.float32)
-
-
-def _typical(difference: FloatImage) -> float:
-    """Median over the face: most of it hardly moves, so this is the noise."""
-    return float(np.median(difference[face_mask(len(difference)) > _INSIDE]))
 
 
 def _enlarged(weight: FloatImage, size: int) -> FloatImage:

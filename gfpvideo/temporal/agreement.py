@@ -1,0 +1,49 @@
+"""Where two crops of a face show the same: low-passed, within their noise."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.regions import face_mask
+from gfpvideo.temporal.motion import SIDE
+
+_LOW_PASS = 1.5 / 256
+"""Standard deviation, as a share of the crop's side, of the low-pass before inputs are compared."""
+_NEIGHBOURHOOD = 3.0 / 256
+"""Standard deviation, as a share of the crop's side, over which differences are gathered."""
+_TOLERANCE = 0.01
+"""Difference (crops span [-1, 1]) that is never held against a neighbour."""
+_NOISE_SHARE = 1.5
+"""How much of the difference that is usual between neighbours is tolerated on top."""
+_INSIDE = 0.5
+"""Mask value from which a pixel counts as face."""
+
+
+def softened(luma: FloatImage) -> FloatImage:
+    """(SIDE, SIDE) what is compared of a crop's luma (S, S)."""
+    small = cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * SIDE), np.float32)
+
+
+def agreement(own: FloatImage, others: Sequence[FloatImage], leniency: float = 1.0) -> list[FloatImage]:
+    """(SIDE, SIDE) how far each neighbour shows what a crop shows, 0 to 1.
+
+    Args:
+        own: the crop, softened.
+        others: its neighbours, softened and laid onto it; at least one.
+        leniency: how many times the difference that halves a neighbour's weight may be larger than usual.
+    """
+    differences = [_difference(own, other) for other in others]
+    tolerance = leniency * (_TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences))
+    return [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
+
+
+def _difference(one: FloatImage, other: FloatImage) -> FloatImage:
+    return np.asarray(cv2.GaussianBlur(cv2.absdiff(one, other), (0, 0), _NEIGHBOURHOOD * len(one)), np.float32)
+
+
+def _typical(difference: FloatImage) -> float:
+    """Median over the face: most of it hardly moves, so this is the noise."""
+    return float(np.median(difference[face_mask(len(difference)) > _INSIDE]))
