@@ -226,6 +226,8 @@ GERMAN = Words(
         "smooth": ("Beruhigen", "Lage der Gesichter über die Zeit beruhigen und Lücken füllen."),
         "max_faces": ("Höchstens", "So viele Gesichter eines Bildes werden aufgefrischt, die größten zuerst."),
         "adapt": ("Anpassen", "Weniger tun, wo ein Gesicht scharf, winzig oder von der Seite zu sehen ist."),
+        "believe": ("Zweifeln", "Vom Geratenen nur so viel nehmen, wie man ihm glauben kann."),
+        "gather": ("Sammeln", "Dem Netz zeigen, was die Bilder davor und danach vom Gesicht wissen."),
         "mask": (
             "Umriss",
             "Was als Gesicht gilt: sein Umriss, eine Ellipse, oder was ein Netz findet (langsam).",
@@ -337,6 +339,8 @@ KOREAN = Words(
         "smooth": ("매끄럽게", "얼굴 위치를 시간에 따라 안정시키고 빈틈을 채우기."),
         "max_faces": ("최대 얼굴 수", "한 장에서 복원할 얼굴 수, 큰 것부터."),
         "adapt": ("알맞게", "선명하거나 아주 작거나 옆에서 본 얼굴은 덜 복원하기."),
+        "believe": ("믿을 만큼만", "신경망이 짐작한 것에서 믿을 수 있는 만큼만 쓰기."),
+        "gather": ("모으기", "앞뒤 장면이 얼굴에 대해 아는 것을 신경망에 함께 보여 주기."),
         "mask": ("영역", "얼굴의 윤곽, 타원, 또는 신경망이 찾은 것(느림)."),
         "guard": ("가린 것 지키기", "얼굴 앞의 손, 마이크, 머리카락을 그대로 두기."),
         "color": ("색", "색과 빛을 영상에서 가져올지 신경망에서 가져올지."),

@@ -72,12 +72,11 @@ def faces(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Faces:
 
 
 def a_film(random: np.random.Generator) -> Frames:
-    return (
-        np.stack([portrait(float(shift)) for shift in random.normal(0, 3, 5)])[:, :120, :130].astype(np.float32) / 255
-    )
+    pictures = [portrait(float(shift))[:120, :130] for shift in random.normal(0, 3, 5)]
+    return np.stack(pictures).astype(np.float32) / np.float32(255)
 
 
-@pytest.mark.parametrize("damage", sorted(set(DAMAGES), key=lambda each: each.__name__))
+@pytest.mark.parametrize("damage", list(dict.fromkeys(DAMAGES)))
 def test_damage_over_time_is_fresh_in_each_frame_and_the_same_for_a_seed(damage: Any) -> None:
     clean = np.repeat(a_film(np.random.default_rng(0))[:1], 5, axis=0)
     aged, again = (damage(clean, np.random.default_rng(3)) for _ in range(2))
@@ -120,6 +119,7 @@ def test_samples_depend_on_seed_and_number_alone(faces: Faces) -> None:
     assert not torch.equal(seen, other)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_uninterrupted_one(clips: Path, tmp_path: Path) -> None:
     whole = train_gather(options(clips), tmp_path / "whole")
     train_gather(options(clips), tmp_path / "parts", stop_at=2)
@@ -160,6 +160,7 @@ def test_folders_without_films_are_named(tmp_path: Path) -> None:
         prepared(options(tmp_path / "clips"), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", ["made", "shown", "source"])
 def test_confidence_learns_whom_to_believe(right: str, clips: Path, tmp_path: Path) -> None:
     """Examples of which one picture is always the clean one: the network learns to take that."""

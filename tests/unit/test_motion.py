@@ -17,7 +17,7 @@ from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import resample
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.temporal.believe import believe, believed
-from gfpvideo.temporal.gather import OFFSETS, gather, network_input, reach
+from gfpvideo.temporal.gather import OFFSETS, gather, reach
 from gfpvideo.temporal.motion import brought, compared, disagreement, flow, follow_motion, joined, onward
 from helpers import crop_of, cropped_frame, frame_of
 
