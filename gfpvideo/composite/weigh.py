@@ -130,7 +130,7 @@ def _shared(crop: Crop, window: Sequence[_Measured], place: int) -> Crop:
     near = [trust for number, trust in trusts.items() if abs(number - place) <= _PASSING]
     seen = min(placed(_mean(trusts.values())), ramp(_mean(near), _HIDDEN, _SEEN))
     share = _mean(share for share, _ in needs.values()) * seen
-    return replace(crop, share=share if share >= _LEAST else 0.0, hopeless=seen < _LEAST)
+    return replace(crop, share=share if share >= _LEAST else 0.0, hopeless=bool(seen < _LEAST))
 
 
 def _mean(values: Iterable[float]) -> float:

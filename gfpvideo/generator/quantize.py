@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.openvino import int8_graph, traced_graph
 from gfpvideo.generator.models import ModelFile
-from gfpvideo.networks.graphs import cache_folder, save_graph
+from gfpvideo.networks.graphs import cache_folder, openvino_core, save_graph
 
 LEAST_PSNR = 40.0
 """Likeness to float32, dB, below which a quantised network is refused."""
@@ -52,7 +52,7 @@ def quantize(model: ModelFile, crops: NDArray[np.float32]) -> Quantized:
     checked, used = crops[::_HELD_OUT], [crop for number, crop in enumerate(crops) if number % _HELD_OUT]
     if len(crops) < 4 * _HELD_OUT:
         raise EngineError(f"{len(crops)} faces are too few to quantize by: {4 * _HELD_OUT} are needed; give more films")
-    core = ov.Core()
+    core = openvino_core()
     graph = core.read_model(traced_graph(model, cache_folder()))
     expected = _outputs(core, graph, checked)
     quantized = nncf.quantize(

@@ -123,9 +123,9 @@ def gflop_of(model: ModelFile) -> float:
 
 def computes_bf16() -> bool:
     """Whether the processor has instructions for bfloat16; where torch makes do without, a product takes minutes."""
-    import openvino
+    from gfpvideo.networks.graphs import openvino_core
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def gemm_peak(precision: str) -> float:

@@ -3,12 +3,23 @@
 import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import openvino as ov
 
 CACHE_VARIABLE = "GFPVIDEO_CACHE"
 """Environment variable that names the folder of compiled models."""
+
+
+@cache
+def openvino_core() -> ov.Core:
+    """The process's only one, which never ends.
+
+    A core gives the thread that makes it an alternate stack for signals and, when it ends, puts back the one that it
+    found there: if that was another core's, and is gone, the next signal (Ctrl-C) ends the program.
+    """
+    return ov.Core()
 
 
 def cache_folder() -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import cache_folder, traced_once
+from gfpvideo.networks.graphs import cache_folder, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import Affine, compose, move, resample, scale_of, similarity_transform
@@ -176,7 +176,8 @@ class Landmarks:
     def __init__(self, graph: ov.Model, device: str = "CPU") -> None:
         """Compile the traced network; a face's result does not depend on its companions in a batch."""
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-        self._model = ov.Core().compile_model(graph, device, config)  # so small that a second thread would only wait
+        # So small that a second thread would only wait.
+        self._model = openvino_core().compile_model(graph, device, config)
         self._local = threading.local()
 
     def __call__(self, crops: NDArray[np.float32]) -> Found:
@@ -210,4 +211,4 @@ def installed_landmarks() -> Landmarks:
         return traced(load_landmarks(path))
 
     key = f"landmarks-{entry('landmarks').sha256}-{_GRAPH_VERSION}"
-    return Landmarks(ov.Core().read_model(traced_once(key, cache_folder(), trace)))
+    return Landmarks(openvino_core().read_model(traced_once(key, cache_folder(), trace)))

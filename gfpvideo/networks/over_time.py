@@ -9,7 +9,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import cache_folder, traced_once
+from gfpvideo.networks.graphs import cache_folder, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
 
 _GRAPH_VERSION = 1
@@ -27,7 +27,7 @@ class OnOpenVino:
     def __init__(self, graph: ov.Model, device: str = "CPU") -> None:
         """Compile the traced network."""
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        self._model = ov.Core().compile_model(graph, device, config)
+        self._model = openvino_core().compile_model(graph, device, config)
         self._local = threading.local()
 
     def __call__(self, seen: Channels) -> Channels:
@@ -70,7 +70,7 @@ def network_over_time(name: str, size: int, device: str | None = None) -> OnOpen
     if device is not None:
         return OnTorch(_loaded(name, path), device)
     key = f"{name}-{entry(name).sha256}-{size}-{_GRAPH_VERSION}"
-    return OnOpenVino(ov.Core().read_model(traced_once(key, cache_folder(), lambda: _traced(name, path, size))))
+    return OnOpenVino(openvino_core().read_model(traced_once(key, cache_folder(), lambda: _traced(name, path, size))))
 
 
 def _loaded(name: str, path: Path) -> Any:

@@ -96,7 +96,7 @@ def test_options_put_every_network_on_their_device(
                  "gfpvideo.faces.detectors.retinaface.RetinaFaceDetector"):  # fmt: skip
         monkeypatch.setattr(name, lambda *arguments: seen.append(arguments[-1]))
     more = {"mask": "parsing", "detector": "retinaface", "upscale": 2, "background_model": tmp_path / "x.pth"}
-    options = RestoreOptions.parse(QUICK | more | given)
+    options = RestoreOptions.parse(QUICK | more | given | {"gather": False})
     load_parts(options)
     assert seen == [expected] * 3
 

@@ -1,7 +1,10 @@
 """What every engine must do, and that they agree."""
 
+import gc
 import hashlib
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,11 +17,14 @@ from numpy.typing import NDArray
 
 from gfpvideo import load_generator
 from gfpvideo.errors import EngineError, WeightsError
+from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.generator import make_generator
 from gfpvideo.generator.models import find_model
 from gfpvideo.networks.abilities import Abilities
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
+from gfpvideo.networks.landmarks import installed_landmarks
+from gfpvideo.networks.over_time import network_over_time
 from gfpvideo.networks.weights import entry
 from helpers import assert_same
 
@@ -164,3 +170,21 @@ def test_a_missing_gpu_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_unknown_device_is_one_clear_error(engine: EngineName) -> None:
     with pytest.raises(EngineError, match="--device abacus"):
         load_generator("compact", engine, "abacus")
+
+
+def test_networks_that_came_and_went_leave_signals_alone() -> None:
+    """OpenVINO's cores change the stack that signals are handled on; one that is gone would end the program here."""
+    for _ in range(2):
+        first, detector, last = installed_landmarks(), make_detector("centerface", 0.5), network_over_time("gather", 64)
+        detector.detect([np.zeros((64, 64, 3), np.uint8)])
+        del first
+        gc.collect()
+        del detector, last
+        gc.collect()
+    seen: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert seen == [signal.SIGUSR1]

@@ -26,6 +26,7 @@ from gfpvideo.restoration.jobs.record import record_path
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.run import Job
+from gfpvideo.restoration.way import reach
 from helpers import packets
 from quick import QUICK
 
@@ -109,8 +110,9 @@ def test_a_segment_reads_no_more_than_it_needs(
 
     monkeypatch.setattr(VideoSource, "frames", watched)
     list(Segments(keyed, begun.folder, 16, parts, OPTIONS).make(range(3, 4), Event()))
-    assert seen[0] == 24  # 48 less the reach of 18, and the key frame before
-    assert seen[-1] <= 64 + 10
+    around = reach(OPTIONS)
+    assert seen[0] == (48 - around.back) // 12 * 12 == 24  # the key frame before
+    assert seen[-1] <= 64 + around.ahead
 
 
 def test_a_jump_that_leads_elsewhere_is_not_believed(

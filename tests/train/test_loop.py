@@ -21,8 +21,11 @@ from gfpvideo.errors import OptionError, OutputError, TrainingError, WeightsErro
 from gfpvideo.networks.gfpgan.loading import build, read_state_dict
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig
 from gfpvideo.train import checkpoint, loop
+from gfpvideo.train.confidence_options import ConfidenceOptions
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation
+from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.landmarks_options import LandmarkOptions
 from gfpvideo.train.loop import Batch, component, start_from, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
 
@@ -297,9 +300,11 @@ def test_a_small_network_becomes_the_start_of_a_larger_one() -> None:
 
 def test_shipped_settings_are_valid() -> None:
     paths = sorted((ROOT / "training").glob("*.toml"))
-    assert [path.stem for path in paths] == ["compact", "compact_finish", "gfpgan_512", "landmarks"]
-    for path in paths[:-1]:
-        assert TrainOptions.read(path).schedule.steps > 0
+    tables = {"confidence": ConfidenceOptions, "gather": GatherOptions, "landmarks": LandmarkOptions}
+    names = ["compact", "compact_finish", "confidence", "gather", "gfpgan_512", "landmarks"]
+    assert [path.stem for path in paths] == names
+    for path in paths:
+        assert tables.get(path.stem, TrainOptions).read(path).schedule.steps > 0
 
 
 @pytest.mark.parametrize("modulation", ["full", "none"])

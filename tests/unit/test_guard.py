@@ -16,12 +16,13 @@ from gfpvideo.composite.mask import mask as masked
 from gfpvideo.composite.mask import outlined
 from gfpvideo.composite.paste import pasted
 from gfpvideo.errors import WeightsError
-from gfpvideo.frames import GeneratedFrame, RestoredCrop, Samples, Shape
+from gfpvideo.frames import GeneratedFrame, Motion, RestoredCrop, Samples, Shape
 from gfpvideo.networks.landmarks import OUTLINE, POINTS
 from gfpvideo.networks.parsenet import FaceParser
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.patches import patched
 from gfpvideo.pixels.regions import border_fade, face_mask
+from gfpvideo.temporal.motion import SIDE
 from gfpvideo.temporal.steady import steady
 from helpers import frame_of, generated_frame, restored_crop
 
@@ -82,7 +83,12 @@ def test_masks_are_averaged_with_the_restorations(face: FloatImage) -> None:
     open_mask = face_mask(SIZE)
     closed = np.zeros_like(open_mask)
     frames = [frame_with(restored_crop(face, face, closed if index == 4 else None)) for index in range(9)]
-    (middle,) = list(steady(iter(frames), 4))[4].crops
+    still = Motion(*(np.zeros((SIDE, SIDE, 2), np.float32) for _ in range(2)))
+    moved = (
+        replace(frame, crops=tuple(replace(each, crop=replace(each.crop, motion=still)) for each in frame.crops))
+        for frame in frames
+    )
+    (middle,) = list(steady(moved, 4))[4].crops
     assert np.abs(middle.mask - open_mask * 8 / 9).max() < 0.02
     assert middle.mask[0].max() == 0
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.faces.detectors.detector import Picture, best_of_overlapping
 from gfpvideo.frames import Detection
+from gfpvideo.networks.graphs import openvino_core
 from gfpvideo.networks.weights import installed
 
 _STRIDE = 4
@@ -32,7 +33,7 @@ class CenterFace:
             WeightsError: if the network's file is missing or another one.
         """
         self._min_score = min_score
-        self._core = ov.Core()
+        self._core = openvino_core()
         self._model = self._core.read_model(installed("centerface"))
         self._requests: dict[tuple[int, int], ov.InferRequest] = {}
 

@@ -73,9 +73,9 @@ def cuda_present() -> bool:
 
 def devices() -> list[str]:
     """What the engines can run on here, and in which precisions, in words."""
-    import openvino as ov
+    from gfpvideo.networks.graphs import openvino_core
 
-    core = ov.Core()
+    core = openvino_core()
     found = []
     for name in core.available_devices:
         able = ", ".join(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))

@@ -19,7 +19,7 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
-from gfpvideo.networks.graphs import cache_folder, graph_name, traced_once
+from gfpvideo.networks.graphs import cache_folder, graph_name, openvino_core, traced_once
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import cores, side_by_side
@@ -46,7 +46,7 @@ class OpenVinoEngine:
             WeightsError: if the model is no GFP-GAN.
             EngineError: if the device or precision is not to be had here.
         """
-        core = ov.Core()
+        core = openvino_core()
         target = _choose_device(core, choice.device)
         folder, eight = cache_folder(), choice.precision == "int8"
         path = _int8(model, folder) if eight else traced_graph(model, folder)

@@ -221,7 +221,8 @@ def _begin(folder: Path, target: Path, begun: Begun, *, resume: bool) -> Journal
     """The journal of what was begun before, if it may be gone on with, or else of what begins now."""
     before = read_begun(folder)
     journal = Journal(folder, begun.length if before is None else before.length)
-    if _worth_keeping(folder) and (len(journal) or before is None or Followed(folder, before.length).whole is not None):
+    followed = resume and before is not None and Followed(folder, before.length).whole is not None
+    if _worth_keeping(folder) and (len(journal) or before is None or followed):
         refusal = _refusal(folder, before, begun, resume=resume)
         if refusal is not None:
             raise OutputError(f"{target}: {refusal} with: gfpvideo jobs clean {shlex.quote(str(folder))}")
