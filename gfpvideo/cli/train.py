@@ -81,9 +81,10 @@ def train_landmarks_export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, .safetensors, in float16.")],
 ) -> int:
     """Write the averaged landmark network of a checkpoint as a small file."""
-    from gfpvideo.train.landmarks import export_landmarks
+    from gfpvideo.networks.landmark_net import LandmarkNet
+    from gfpvideo.train.small import export_average
 
-    export_landmarks(checkpoint, output)
+    export_average(LandmarkNet(), checkpoint, output)
     return 0
 
 

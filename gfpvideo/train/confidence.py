@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from gfpvideo.train.features import feature_extractor
 from gfpvideo.train.gather import charbonnier
 from gfpvideo.train.gather_data import SIDE, Faces, drawn_window, prepared
 from gfpvideo.train.losses import normalised
-from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, save
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 CHECKPOINT = "confidence.pth"
 _INSIDE = 0.5
@@ -64,12 +63,10 @@ def train_confidence(options: ConfidenceOptions, folder: Path, *, resume: bool =
         GfpvideoError: if data, weights or options are missing or wrong.
     """
     schedule, path = options.schedule, folder / CHECKPOINT
-    torch.manual_seed(schedule.seed)
-    torch.set_num_threads(schedule.threads)
-    cv2.setNumThreads(0)
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare(folder, schedule)
     learn, held = _restorations(options, folder)
-    training = begun(ConfidenceNet(), schedule.learning_rate)
+    network = ConfidenceNet()
+    training = begun(network, torch.optim.Adam(network.parameters(), lr=schedule.learning_rate))
     if resume:
         load(training, path)
     try:
@@ -92,7 +89,7 @@ def _run(
         value = descend(
             training, loss, schedule.learning_rate * cosine(training.step, schedule.steps), schedule.average
         )
-        watch(training, value, lambda: judged(training.average, held, features))
+        watch(training, {"loss": value}, lambda: judged(training.average, held, features))
 
 
 def perceptual(features: nn.Module, restored: Tensor, clean: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ longer schedule only stretches the fall of the learning rate.
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from gfpvideo.pixels.regions import face_mask
 from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, drawn_window, prepared
 from gfpvideo.train.gather_options import GatherOptions
 from gfpvideo.train.over_time import DAMAGES
-from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, save
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 Shown = dict[str, list[Window]]
 """Windows of held-out films by kind of damage."""
@@ -49,13 +48,11 @@ def train_gather(options: GatherOptions, folder: Path, *, resume: bool = False, 
         GfpvideoError: if data or options are missing or wrong.
     """
     schedule = options.schedule
-    torch.manual_seed(schedule.seed)
-    torch.set_num_threads(schedule.threads)
-    cv2.setNumThreads(0)
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare(folder, schedule)
     learn, held = prepared(options, folder)
     network = GatherNet() if options.start is None else gather_net.load(options.start)
-    training, path = begun(network, schedule.learning_rate), folder / CHECKPOINT
+    optimizer = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
+    training, path = begun(network, optimizer), folder / CHECKPOINT
     if resume:
         load(training, path)
     shown = _held_out(held)
@@ -73,7 +70,7 @@ def _run(
     for seen, clean in _batches(options, learn, training.step, last):
         rate = schedule.learning_rate * cosine(training.step, schedule.steps)
         loss = descend(training, charbonnier(training.network(seen), clean), rate, schedule.average)
-        watch(training, loss, lambda: judged(training.average, shown))
+        watch(training, {"loss": loss}, lambda: judged(training.average, shown))
 
 
 def charbonnier(restored: Tensor, clean: Tensor) -> Tensor:

@@ -4,48 +4,30 @@ Everything random depends on the seed and the step alone, so a resumed training 
 longer schedule only stretches the fall of the learning rate.
 """
 
-import math
-import time
 from collections.abc import Iterator
-from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
-from gfpvideo.errors import OutputError, WeightsError
 from gfpvideo.networks.landmark_net import LandmarkNet, Seen
 from gfpvideo.networks.landmarks import GROUPS, POINTS, anchors
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_pictures import Pictures, prepared
 from gfpvideo.train.landmarks_samples import Batch, Samples
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 Scalars = dict[str, float]
 
 CHECKPOINT = "landmarks.pth"
-LOG = "log.txt"
 _HELD = 384
 """Samples of held-out faces that are looked at every so often."""
 _IMPORTANCE = {"outline": 0.6, "eyes": 1.3, "nose": 1.2}
 """What a group's points weigh, against 1."""
-
-
-@dataclass
-class Training:
-    """What changes while the network is trained."""
-
-    network: LandmarkNet
-    average: LandmarkNet
-    optimizer: torch.optim.Optimizer
-    step: int = 0
 
 
 def train_landmarks(
@@ -65,65 +47,28 @@ def train_landmarks(
     Raises:
         GfpvideoError: if data or options are missing or wrong.
     """
-    _prepare(options, folder)
+    prepare(folder, options.schedule)
     pictures = prepared(options, folder, held=False)
     training = _new_training(options, pictures)
     path = folder / CHECKPOINT
     if resume:
-        _load(training, path)
-    watch = _Watch(folder, options, _held_out(prepared(options, folder, held=True, canonical=pictures.canonical)))
+        load(training, path)
+    held = _held_out(prepared(options, folder, held=True, canonical=pictures.canonical))
+    watch = Watch(folder, CHECKPOINT, options.schedule)
     last = min(options.schedule.steps, stop_at or options.schedule.steps)
     try:
         for batch in _batches(options, pictures, training.step, last):
-            watch.add(_step(training, batch, options), training)
+            watch(training, _step(training, batch, options), lambda: judged(training.average, held))
     finally:  # an interrupt keeps what was learnt
-        _save(training, path)
+        save(training, path)
     return path
 
 
-def _prepare(options: LandmarkOptions, folder: Path) -> None:
-    """What is the same for the whole process."""
-    torch.manual_seed(options.schedule.seed)
-    torch.set_num_threads(options.schedule.threads)
-    cv2.setNumThreads(0)
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-class _Watch:
-    """Writes how well the training goes into the log, and the training itself to the disk, every so often."""
-
-    def __init__(self, folder: Path, options: LandmarkOptions, held: Batch) -> None:
-        self._folder, self._schedule, self._held = folder, options.schedule, held
-        self._began = self._saved = time.monotonic()
-        self._sums: Scalars = {}
-
-    def add(self, scalars: Scalars, training: Training) -> None:
-        """Count a step that was done."""
-        self._sums = {name: self._sums.get(name, 0.0) + value for name, value in scalars.items()}
-        if training.step % self._schedule.check_steps == 0:
-            self._log(training)
-        if time.monotonic() - self._saved > 60 * self._schedule.checkpoint_minutes:
-            _save(training, self._folder / CHECKPOINT)
-            self._saved = time.monotonic()
-
-    def _log(self, training: Training) -> None:
-        means = {name: value / self._schedule.check_steps for name, value in self._sums.items()}
-        seconds = time.monotonic() - self._began
-        _write(self._folder / LOG, training.step, seconds, means | judged(training.average, self._held))
-        self._sums = {}
-
-
-def _step(training: Training, batch: Batch, options: LandmarkOptions) -> Scalars:
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate(training.step, options)
+def _step(training: Training[LandmarkNet], batch: Batch, options: LandmarkOptions) -> Scalars:
     training.network.train()
-    terms = losses(training.network(batch.crops), batch, options.losses)
-    training.optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()
-    torch.nn.utils.clip_grad_norm_(training.network.parameters(), options.schedule.clip)
-    training.optimizer.step()
-    _update_average(training, options.schedule.average)
-    training.step += 1
+    terms, schedule = losses(training.network(batch.crops), batch, options.losses), options.schedule
+    total = torch.stack(list(terms.values())).sum()
+    descend(training, total, rate(training.step, options), schedule.average, schedule.clip)
     return {name: float(term.detach()) for name, term in terms.items()}
 
 
@@ -131,7 +76,7 @@ def rate(step: int, options: LandmarkOptions) -> float:
     """The learning rate: up along a line, then down along a cosine."""
     schedule = options.schedule
     rising = min(1.0, (step + 1) / max(1, schedule.warm_up))
-    return schedule.learning_rate * rising * 0.5 * (1 + math.cos(math.pi * step / schedule.steps))
+    return schedule.learning_rate * rising * cosine(step, schedule.steps)
 
 
 def losses(seen: Seen, batch: Batch, weights: Weights) -> dict[str, Tensor]:
@@ -189,12 +134,12 @@ def false_presence(logits: NDArray[np.float32], batch: Batch, passing: float = 0
     return float(np.mean(logits[sure & ~there] > threshold))
 
 
-def _new_training(options: LandmarkOptions, pictures: Pictures) -> Training:
+def _new_training(options: LandmarkOptions, pictures: Pictures) -> Training[LandmarkNet]:
     network = LandmarkNet().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     network.canonical.copy_(torch.from_numpy(np.array(pictures.canonical)))
     schedule = options.schedule
     optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    return Training(network, deepcopy(network).requires_grad_(False), optimizer)
+    return begun(network, optimizer)
 
 
 def _batches(options: LandmarkOptions, pictures: Pictures, first: int, last: int) -> Iterator[Batch]:
@@ -212,75 +157,3 @@ def _batches(options: LandmarkOptions, pictures: Pictures, first: int, last: int
 def _held_out(pictures: Pictures) -> Batch:
     samples = Samples(pictures, negatives=0.2, seed=987654321, length=_HELD)
     return Batch(*(torch.stack(field) for field in zip(*(samples[index] for index in range(_HELD)), strict=True)))
-
-
-@torch.no_grad()
-def _update_average(training: Training, decay: float) -> None:
-    """Weights as a sliding mean; the statistics of the normalisation with them."""
-    decay = min(decay, (1 + training.step) / (10 + training.step))
-    new = training.network.state_dict()
-    for name, kept in training.average.state_dict().items():
-        if kept.is_floating_point():
-            kept.lerp_(new[name], 1 - decay)
-        else:
-            kept.copy_(new[name])
-
-
-def _write(path: Path, step: int, seconds: float, scalars: Scalars) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{step} {seconds:.0f}s " + ", ".join(f"{key} {value:.4f}" for key, value in scalars.items()) + "\n")
-
-
-def _save(training: Training, path: Path) -> None:
-    """Write everything to a temporary file and rename it."""
-    content = {
-        "average": training.average.state_dict(),
-        "network": training.network.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "step": training.step,
-    }
-    scratch = path.with_suffix(".partial")
-    torch.save(content, scratch)
-    scratch.replace(path)
-
-
-def _load(training: Training, path: Path) -> None:
-    """Take up a checkpoint.
-
-    Raises:
-        WeightsError: if there is none, or it does not fit the network.
-    """
-    try:
-        content = torch.load(path, weights_only=True)
-        training.average.load_state_dict(content["average"])
-        training.network.load_state_dict(content["network"])
-        training.optimizer.load_state_dict(content["optimizer"])
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no checkpoint to resume from") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
-        raise WeightsError(f"{path}: not a checkpoint of this network") from error
-    training.step = content["step"]
-
-
-def export_landmarks(checkpoint: Path, target: Path) -> None:
-    """Write the averaged network of a checkpoint in float16.
-
-    Raises:
-        WeightsError: if the checkpoint is none of this network.
-        OutputError: if the target has another suffix or cannot be written.
-    """
-    if target.suffix != ".safetensors":
-        raise OutputError(f"{target}: give a name that ends in .safetensors")
-    network = LandmarkNet()
-    try:
-        network.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
-    except FileNotFoundError:
-        raise WeightsError(f"{checkpoint}: no such checkpoint") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
-        raise WeightsError(f"{checkpoint}: not a checkpoint of the landmark network") from error
-    state = network.state_dict()
-    half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    try:
-        save_file({name: value.contiguous() for name, value in half.items()}, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None

@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from statistics import fmean
 from typing import Generic, Protocol, TypeVar
 
+import cv2
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -19,58 +20,21 @@ from gfpvideo.errors import OutputError, WeightsError
 Network = TypeVar("Network", bound=nn.Module)
 
 LOG = "log.txt"
+Scores = Mapping[str, float]
 
 
-@dataclass
-class Training(Generic[Network]):
-    """What changes while a network is trained."""
+class Schedule(Protocol):
+    """What the schedules of all small networks say."""
 
-    network: Network
-    average: Network
-    optimizer: torch.optim.Optimizer
-    step: int = 0
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        ...
 
-
-def begun(network: Network, rate: float) -> Training[Network]:
-    """A training of a network at its first step, by Adam."""
-    network.train()
-    average = deepcopy(network).requires_grad_(False).eval()
-    return Training(network, average, torch.optim.Adam(network.parameters(), lr=rate))
-
-
-def descend(training: Training[Network], loss: torch.Tensor, rate: float, decay: float) -> float:
-    """One step down the gradient of ``loss``, which is given back.
-
-    Args:
-        training: what changes.
-        loss: a scalar.
-        rate: the learning rate.
-        decay: of the averaged weights; less in the beginning.
-    """
-    for group in training.optimizer.param_groups:
-        group["lr"] = rate
-    training.optimizer.zero_grad()
-    loss.backward()
-    training.optimizer.step()
-    training.step += 1
-    _update_average(training, decay)
-    return float(loss.detach())
-
-
-def cosine(step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at a step: from 1 down to 0 along a cosine."""
-    return 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-@torch.no_grad()
-def _update_average(training: Training[Network], decay: float) -> None:
-    decay = min(decay, (1 + training.step) / (10 + training.step))
-    for kept, new in zip(training.average.parameters(), training.network.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
-
-
-class Rhythm(Protocol):
-    """How often something is done while a network is trained."""
+    @property
+    def threads(self) -> int:
+        """Threads of the network."""
+        ...
 
     @property
     def check_steps(self) -> int:
@@ -83,27 +47,93 @@ class Rhythm(Protocol):
         ...
 
 
+def prepare(folder: Path, schedule: Schedule) -> None:
+    """What is the same for the whole process; the folder is made if need be."""
+    torch.manual_seed(schedule.seed)
+    torch.set_num_threads(schedule.threads)
+    cv2.setNumThreads(0)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass
+class Training(Generic[Network]):
+    """What changes while a network is trained."""
+
+    network: Network
+    average: Network
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def begun(network: Network, optimizer: torch.optim.Optimizer) -> Training[Network]:
+    """A training of a network at its first step; ``optimizer`` has its parameters."""
+    network.train()
+    return Training(network, deepcopy(network).requires_grad_(False).eval(), optimizer)
+
+
+def descend(
+    training: Training[Network], loss: torch.Tensor, rate: float, decay: float, clip: float = math.inf
+) -> float:
+    """One step down the gradient of ``loss``, which is given back.
+
+    Args:
+        training: what changes.
+        loss: a scalar.
+        rate: the learning rate.
+        decay: of the averaged weights; less in the beginning.
+        clip: largest norm of the gradient.
+    """
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    training.optimizer.zero_grad()
+    loss.backward()
+    if math.isfinite(clip):
+        nn.utils.clip_grad_norm_(training.network.parameters(), clip)
+    training.optimizer.step()
+    _update_average(training, decay)
+    training.step += 1
+    return float(loss.detach())
+
+
+def cosine(step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at a step: from 1 down to 0 along a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+@torch.no_grad()
+def _update_average(training: Training[Network], decay: float) -> None:
+    """Weights as a sliding mean; the statistics of a normalisation with them."""
+    decay = min(decay, (1 + training.step) / (10 + training.step))
+    new = training.network.state_dict()
+    for name, kept in training.average.state_dict().items():
+        if kept.is_floating_point():
+            kept.lerp_(new[name], 1 - decay)
+        else:
+            kept.copy_(new[name])
+
+
 class Watch:
     """Writes the log and the checkpoints of a training."""
 
-    def __init__(self, folder: Path, checkpoint: str, rhythm: Rhythm) -> None:
+    def __init__(self, folder: Path, checkpoint: str, schedule: Schedule) -> None:
         """Write both into ``folder``."""
-        self._folder, self._checkpoint, self._rhythm = folder, folder / checkpoint, rhythm
+        self._folder, self._checkpoint, self._schedule = folder, folder / checkpoint, schedule
         self._began = self._saved = time.monotonic()
-        self._losses: list[float] = []
+        self._noted: list[Scores] = []
 
-    def __call__(self, training: Training[Network], loss: float, judge: Callable[[], Mapping[str, float]]) -> None:
-        """Take note of a step's loss; ``judge`` looks at what is held out, when it is time for that."""
+    def __call__(self, training: Training[Network], losses: Scores, judge: Callable[[], Scores]) -> None:
+        """Take note of a step's losses; ``judge`` looks at what is held out, when it is time for that."""
         now = time.monotonic()
-        self._losses.append(loss)
-        if training.step % self._rhythm.check_steps == 0:
-            self._write(training.step, now, {"loss": fmean(self._losses), **judge()})
-            self._losses.clear()
-        if now - self._saved > 60 * self._rhythm.checkpoint_minutes:
+        self._noted.append(losses)
+        if training.step % self._schedule.check_steps == 0:
+            means = {name: fmean(noted[name] for noted in self._noted) for name in losses}
+            self._write(training.step, now, {**means, **judge()})
+            self._noted.clear()
+        if now - self._saved > 60 * self._schedule.checkpoint_minutes:
             save(training, self._checkpoint)
             self._saved = now
 
-    def _write(self, step: int, now: float, scores: Mapping[str, float]) -> None:
+    def _write(self, step: int, now: float, scores: Scores) -> None:
         line = ", ".join(f"{key} {value:.4f}" for key, value in scores.items())
         with (self._folder / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{step} {now - self._began:.0f}s {line}\n")

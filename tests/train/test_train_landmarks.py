@@ -32,7 +32,7 @@ from gfpvideo.networks.landmarks import (
 )
 from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.geometry import invert, move
-from gfpvideo.train.landmarks import export_landmarks, false_presence, laplace, losses, train_landmarks
+from gfpvideo.train.landmarks import false_presence, laplace, losses, train_landmarks
 from gfpvideo.train.landmarks_damage import age, cover, relight
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_pictures import Pictures
@@ -47,6 +47,7 @@ from gfpvideo.train.landmarks_samples import (
     structure_left,
 )
 from gfpvideo.train.landmarks_views import turned_view
+from gfpvideo.train.small import export_average
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +138,7 @@ def test_the_file_is_small_and_comes_back(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = LandmarkNet()
     torch.save({"average": network.state_dict()}, tmp_path / "a.pth")
-    export_landmarks(tmp_path / "a.pth", tmp_path / "a.safetensors")
+    export_average(LandmarkNet(), tmp_path / "a.pth", tmp_path / "a.safetensors")
     assert (tmp_path / "a.safetensors").stat().st_size < 3e6
     back = load_landmarks(tmp_path / "a.safetensors").state_dict()
     for name, value in network.state_dict().items():
@@ -159,12 +160,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"missing\.safetensors"):
         load_landmarks(tmp_path / "missing.safetensors")
     with pytest.raises(WeightsError, match="no such checkpoint"):
-        export_landmarks(tmp_path / "missing.pth", tmp_path / "b.safetensors")
+        export_average(LandmarkNet(), tmp_path / "missing.pth", tmp_path / "b.safetensors")
     with pytest.raises(OutputError, match="safetensors"):
-        export_landmarks(tmp_path / "a.pth", tmp_path / "b.pth")
+        export_average(LandmarkNet(), tmp_path / "a.pth", tmp_path / "b.pth")
     torch.save({"average": {}}, tmp_path / "c.pth")
     with pytest.raises(WeightsError, match="not a checkpoint"):
-        export_landmarks(tmp_path / "c.pth", tmp_path / "b.safetensors")
+        export_average(LandmarkNet(), tmp_path / "c.pth", tmp_path / "b.safetensors")
 
 
 def test_eight_faces_at_once_are_eight_faces_alone() -> None:
