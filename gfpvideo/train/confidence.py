@@ -22,7 +22,7 @@ from gfpvideo.train.confidence_options import ConfidenceOptions
 from gfpvideo.train.features import feature_extractor
 from gfpvideo.train.gather import charbonnier
 from gfpvideo.train.gather_data import SIDE, Faces, drawn_window, prepared
-from gfpvideo.train.losses import normalised
+from gfpvideo.train.losses import perceptual
 from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 CHECKPOINT = "confidence.pth"
@@ -85,17 +85,11 @@ def _run(
         blended = batch.blended(training.network)
         loss = charbonnier(blended, batch.clean)
         if options.perceptual:
-            loss = loss + options.perceptual * perceptual(features, blended, batch.clean)
+            loss = loss + options.perceptual * perceptual(features(blended), features(batch.clean))
         value = descend(
             training, loss, schedule.learning_rate * cosine(training.step, schedule.steps), schedule.average
         )
         watch(training, {"loss": value}, lambda: judged(training.average, held, features))
-
-
-def perceptual(features: nn.Module, restored: Tensor, clean: Tensor) -> Tensor:
-    """Mean over pictures of the distance of their normalised features, summed over depths."""
-    pairs = zip(features(restored), features(clean), strict=True)
-    return torch.stack([(normalised(a) - normalised(b)).abs().sum(dim=1).mean() for a, b in pairs]).sum()
 
 
 @torch.no_grad()
@@ -105,12 +99,13 @@ def judged(network: nn.Module, held: NDArray, features: nn.Module) -> dict[str, 
     inside = torch.from_numpy(face_mask(SIDE) > _INSIDE)
     for place in range(0, len(held), 8):
         examples = _tensors(held[place : place + 8])
+        clean_features = features(examples.clean)
         for name, pictures in (
             ("shown", examples.shown), ("made", examples.made), ("blended", examples.blended(network)),
         ):  # fmt: skip
             errors = (pictures - examples.clean).square()[:, :, inside].mean(dim=(1, 2)).clamp_min(1e-9)
             scores.setdefault(f"{name} dB", []).append(float((10 * torch.log10(4 / errors)).mean()))
-            scores.setdefault(f"{name} apart", []).append(float(perceptual(features, pictures, examples.clean)))
+            scores.setdefault(f"{name} apart", []).append(float(perceptual(features(pictures), clean_features)))
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
