@@ -35,6 +35,7 @@ from gfpvideo.networks.landmarks import anchors, cut_face, installed_landmarks, 
 from gfpvideo.pixels.color import rgb_to_ycc
 from gfpvideo.pixels.geometry import Affine, compose, invert, move, resample
 from gfpvideo.pixels.regions import face_mask
+from gfpvideo.temporal.motion import disagreement, flow, pulled
 from gfpvideo.train import degrade
 from gfpvideo.train.losses import normalised
 
@@ -233,10 +234,10 @@ class Ruler:
     def _warping(self, before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> float:
         """Mean difference, in grey levels, from the face before along the clean faces' flow (Lai et al., 2018)."""
         then, here = (to_bytes(rgb_to_ycc(pair[1])[0]) for pair in (before, now))
-        back, forth = _flow(here, then), _flow(then, here)
-        visible = self._inside & (np.linalg.norm(back + _pulled(forth, back), axis=2) < 1)
+        back, forth = flow(here, then), flow(then, here)
+        visible = self._inside & (disagreement(back, forth) < 1)
         earlier, later = (rgb_to_ycc(pair[0])[0] for pair in (before, now))
-        return float(np.abs(later - _pulled(earlier, back))[visible].mean() * 255)
+        return float(np.abs(later - pulled(earlier, back))[visible].mean() * 255)
 
     def _jitter(self, found: Film) -> float:
         """RMS second difference of the five landmarks that are found again."""
@@ -253,17 +254,6 @@ class Ruler:
         luma = rgb_to_ycc(picture)[0]
         band = cv2.GaussianBlur(luma, (0, 0), 0.7) - cv2.GaussianBlur(luma, (0, 0), 1.4)
         return float(np.sqrt(np.square(band)[self._inside].mean()))
-
-
-def _flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> NDArray[np.float32]:
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(method.calc(start, end, np.zeros((*start.shape, 2), np.float32)), np.float32)
-
-
-def _pulled(picture: Picture, flow: NDArray[np.float32]) -> Picture:
-    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    moved = cv2.remap(picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
 
 
 def restored(source: Path, target: Path, options: dict[str, Any]) -> Film:

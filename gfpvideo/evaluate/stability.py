@@ -25,6 +25,7 @@ from gfpvideo.pixels.regions import face_mask
 from gfpvideo.restoration.load import Finder
 from gfpvideo.restoration.way import follow
 from gfpvideo.stages.run import Run
+from gfpvideo.temporal.motion import disagreement, flow, pulled
 
 _MASK_SIZE = 256
 _INSIDE = 0.5
@@ -139,26 +140,13 @@ def _warping_error(before: _Moment, now: _Moment, rect: Rect, inside: NDArray[np
     The flow is that of the films' source; pixels where flow forth and back disagree are left out (Lai et al., 2018).
     """
     then, here = (_grey(moment.tracked.frame, rect) for moment in (before, now))
-    back, forth = _flow(here, then), _flow(then, here)
-    visible = inside & (np.linalg.norm(back + _pulled(forth, back), axis=2) < _OCCLUDED)
+    back, forth = flow(here, then), flow(then, here)
+    visible = inside & (disagreement(back, forth) < _OCCLUDED)
     if not visible.any():
         return math.nan
     earlier, later = (rgb_to_ycc(_rgb(moment.judged, rect))[0] for moment in (before, now))
-    return float(np.abs(later - _pulled(earlier, back))[visible].mean() * 255)
+    return float(np.abs(later - pulled(earlier, back))[visible].mean() * 255)
 
 
 def _grey(frame: Frame, rect: Rect) -> NDArray[np.uint8]:
     return np.rint(rgb_to_ycc(_rgb(frame, rect))[0] * 255).astype(np.uint8)
-
-
-def _flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> FloatImage:
-    """(H, W, 2) where each pixel of ``start`` lies in ``end``, as an offset."""
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(method.calc(start, end, np.zeros((*start.shape, 2), np.float32)), np.float32)
-
-
-def _pulled(picture: FloatImage, flow: FloatImage) -> FloatImage:
-    """``picture`` looked up where ``flow`` points."""
-    y, x = np.mgrid[0 : flow.shape[0], 0 : flow.shape[1]].astype(np.float32)
-    places = (x + flow[..., 0], y + flow[..., 1])
-    return np.asarray(cv2.remap(picture, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)

@@ -5,7 +5,7 @@ are laid onto the crop along the optical flow, and a small network decides pixel
 the flow fails - an eye shuts, a hand passes - neighbours differ from the crop and nothing of them is taken.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -17,7 +17,7 @@ from gfpvideo.pixels.color import FloatImage
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement, softened
-from gfpvideo.temporal.motion import brought, onward
+from gfpvideo.temporal.motion import around, brought
 
 OFFSETS = (-1, 1, -2, 2)
 """Frames from a crop to its neighbours, in the network's order."""
@@ -54,8 +54,7 @@ def gather(frames: Iterator[CroppedFrame], gatherer: Gatherer | None) -> Iterato
     for window, place in windows(map(_held, frames), _RADIUS, lambda held: replace(held, frame=None)):
         frame = window[place].frame
         assert frame is not None
-        crops = [held.crops for held in window]
-        yield replace(frame, crops=tuple(_gathered(crop, crops, place, gatherer) for crop in frame.crops))
+        yield replace(frame, crops=tuple(_gathered(crop, window, place, gatherer) for crop in frame.crops))
 
 
 @dataclass(frozen=True)
@@ -65,24 +64,25 @@ class _Held:
     frame: CroppedFrame | None
     """The frame itself, until it was handed on."""
     crops: dict[int, Crop]
+    luma: dict[int, FloatImage]
+    """What is compared of them."""
 
 
 def _held(frame: CroppedFrame) -> _Held:
-    return _Held(frame, {crop.face.track: crop for crop in frame.crops})
+    crops = {crop.face.track: crop for crop in frame.crops}
+    return _Held(frame, crops, {track: softened(crop.luma) for track, crop in crops.items()})
 
 
-def _gathered(crop: Crop, window: Sequence[Mapping[int, Crop]], place: int, gatherer: Gatherer) -> Crop:
+def _gathered(crop: Crop, window: Sequence[_Held], place: int, gatherer: Gatherer) -> Crop:
     track = crop.face.track
-    found = [near for step in (-1, 1) for near in onward(track, window, place, step, _RADIUS)] if crop.share else []
+    found = around(track, [held.crops for held in window], place, _RADIUS) if crop.share else []
     if not found:
         return crop
-    others = [window[there][track] for there, _ in found]
-    flows = [along for _, along in found]
-    laid = [brought(softened(other.luma), along) for other, along in zip(others, flows, strict=True)]
-    alike = agreement(softened(crop.luma), laid, _LENIENCY)
+    laid = [brought(window[there].luma[track], along) for there, along in found]
+    alike = agreement(window[place].luma[track], laid, _LENIENCY)
     neighbours = {
-        there - place: _where_alike(crop.source, brought(other.source, along), weight)
-        for (there, along), other, weight in zip(found, others, alike, strict=True)
+        there - place: _where_alike(crop.source, brought(window[there].crops[track].source, along), weight)
+        for (there, along), weight in zip(found, alike, strict=True)
     }
     seen = network_input(crop.source, [neighbours.get(offset, crop.source) for offset in OFFSETS])
     return replace(crop, gathered=np.ascontiguousarray(gatherer(seen).transpose(1, 2, 0)))

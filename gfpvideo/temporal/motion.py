@@ -6,7 +6,7 @@ landmarks err by a fraction of a pixel. One flow serves whoever looks at a face'
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,11 +19,9 @@ SIDE = 128
 """Side of the pictures between which flow is measured: finer differences are noise, and it is quicker."""
 _LOW_PASS = 1.5 / 256
 """Standard deviation, as a share of the crop's side, of the low-pass before: noise must not be followed."""
-_HIDDEN = 1.0
-"""Pixels of the compared size by which flow forth and back may disagree before a pixel counts as hidden."""
 
 Flow = NDArray[np.float32]
-"""(SIDE, SIDE, 2) where each pixel of one picture lies in another, as an offset in pixels of the compared size."""
+"""(H, W, 2) where each pixel of one picture lies in another, as an offset; between crops (SIDE, SIDE, 2)."""
 
 
 def follow_motion(frames: Iterator[CroppedFrame], *, on: bool = True) -> Iterator[CroppedFrame]:
@@ -74,6 +72,11 @@ def onward(
         yield there, along
 
 
+def around(track: int, window: Sequence[Mapping[int, Crop]], place: int, radius: int) -> list[tuple[int, Flow]]:
+    """:func:`onward` in both directions."""
+    return [near for step in (-1, 1) for near in onward(track, window, place, step, radius)]
+
+
 def compared(luma: FloatImage) -> NDArray[np.uint8]:
     """(SIDE, SIDE) what flow sees of a crop's luma (S, S), which spans [-1, 1]."""
     smooth = cv2.GaussianBlur(luma, (0, 0), _LOW_PASS * len(luma))
@@ -89,7 +92,7 @@ def flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> Flow:
 
 def joined(first: Flow, second: Flow) -> Flow:
     """The flow along ``first``, and from there along ``second``."""
-    return first + brought(second, first)
+    return first + pulled(second, first)
 
 
 def brought(picture: FloatImage, along: Flow) -> FloatImage:
@@ -97,19 +100,23 @@ def brought(picture: FloatImage, along: Flow) -> FloatImage:
     size = len(picture)
     if size != len(along):
         along = np.asarray(cv2.resize(along, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-    places = _ticks(size) + along * np.float32(size / SIDE)
-    columns, rows = cv2.split(places)
+    return pulled(picture, along * np.float32(size / SIDE))
+
+
+def pulled(picture: FloatImage, along: Flow) -> FloatImage:
+    """A picture (H, W) or (H, W, C) looked up where a flow (H, W, 2) in its own pixels points."""
+    columns, rows = cv2.split(_ticks(*along.shape[:2]) + along)
     moved = cv2.remap(picture, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
 
 
-@cache
-def _ticks(size: int) -> FloatImage:
-    """(S, S, 2) column and row of each pixel."""
-    row, column = np.mgrid[0:size, 0:size].astype(np.float32)
+@lru_cache(16)
+def _ticks(height: int, width: int) -> FloatImage:
+    """(H, W, 2) column and row of each pixel."""
+    row, column = np.mgrid[0:height, 0:width].astype(np.float32)
     return np.dstack([column, row])
 
 
 def disagreement(forth: Flow, back: Flow) -> FloatImage:
-    """(SIDE, SIDE) distance, in pixels of the compared size, from a pixel to where flow forth and back leads."""
-    return np.asarray(np.linalg.norm(forth + brought(back, forth), axis=2), np.float32)
+    """(H, W) distance from each pixel to where flow forth and back leads: long for what is hidden."""
+    return np.asarray(np.linalg.norm(forth + pulled(back, forth), axis=2), np.float32)

@@ -23,7 +23,7 @@ from gfpvideo.pixels.regions import border_fade, face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement, softened
-from gfpvideo.temporal.motion import Flow, brought, onward
+from gfpvideo.temporal.motion import Flow, around, brought
 
 Grain = Literal["none", "match"]
 
@@ -81,7 +81,7 @@ def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) ->
     assert now.frame is not None
     steadied = []
     for crop in now.frame.crops:
-        found = [near for step in (-1, 1) for near in onward(crop.track, crops, place, step, radius)]
+        found = around(crop.track, crops, place, radius)
         near = [_Near(window[at].restored[crop.track], window[at].luma[crop.track], along) for at, along in found]
         steadied.append(_averaged(crop, now.luma[crop.track], near, grain) if near else crop)
     return replace(now.frame, crops=tuple(steadied))
