@@ -6,11 +6,10 @@ picture itself holds the face, any change of it is harm; where damage has left n
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.networks.files import filled
 
 CHANNELS = 9
 """Of the input: RGB of what the generator was shown, of what it made, and of the film."""
@@ -49,11 +48,4 @@ def load(path: Path) -> ConfidenceNet:
     Raises:
         WeightsError: if it cannot be read, or holds something else.
     """
-    network = ConfidenceNet()
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path}: not the weights of the network of confidence") from error
-    except Exception as error:  # safetensors raises its own kind, a bare Exception
-        raise WeightsError(f"{path}: not a safetensors file") from error
-    return network.eval()
+    return filled(ConfidenceNet(), path, "the network of confidence")

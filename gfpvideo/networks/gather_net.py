@@ -6,11 +6,10 @@ and adds what no weighted mean can give (a sharper edge than any of them has).
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.networks.files import filled
 
 NEIGHBOURS = 4
 """Crops besides the one at hand: one and two frames before and after."""
@@ -63,11 +62,4 @@ def load(path: Path) -> GatherNet:
     Raises:
         WeightsError: if it cannot be read, or holds something else.
     """
-    network = GatherNet()
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path}: not the weights of the network that gathers") from error
-    except Exception as error:  # safetensors raises its own kind, a bare Exception
-        raise WeightsError(f"{path}: not a safetensors file") from error
-    return network.eval()
+    return filled(GatherNet(), path, "the network that gathers")

@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import openvino as ov
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gfpvideo.errors import WeightsError
+from gfpvideo.networks.files import filled
 from gfpvideo.networks.landmarks import POINTS, SIDE
 
 
@@ -131,14 +130,7 @@ def load_landmarks(path: Path) -> LandmarkNet:
     Raises:
         WeightsError: if it cannot be read, or holds something else.
     """
-    network = LandmarkNet()
-    try:
-        network.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path}: not the weights of our landmark network") from error
-    except Exception as error:  # safetensors raises its own kind, a bare Exception
-        raise WeightsError(f"{path}: not a safetensors file") from error
-    return network.eval()
+    return filled(LandmarkNet(), path, "our landmark network")
 
 
 def traced(network: LandmarkNet) -> ov.Model:
