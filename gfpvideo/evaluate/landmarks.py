@@ -36,6 +36,7 @@ from gfpvideo.networks.weights import installed
 from gfpvideo.pixels.color import FloatImage, to_bytes
 from gfpvideo.pixels.geometry import face_size, invert, move, resample
 from gfpvideo.train.degrade import age_as_tape, blur, enlarge, jpeg, noise, shrink, uneven_light, worn_film
+from gfpvideo.train.landmarks_pictures import read_labels
 from gfpvideo.train.landmarks_pose import pose_of
 
 Points = NDArray[np.float64]
@@ -239,19 +240,6 @@ def _labelled(folder: Path, labels: Path, numbers: range | None) -> Iterator[tup
         picture = cv2.imread(str(folder / str(name)), cv2.IMREAD_COLOR)
         if picture is not None:
             yield np.asarray(picture[..., ::-1], np.uint8), mesh[list(MESH)].astype(np.float64)
-
-
-def read_labels(path: Path) -> dict[str, NDArray]:
-    """The arrays of a file of points.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    try:
-        with np.load(path) as file:
-            return dict(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a file of points") from error
 
 
 def aged_face(

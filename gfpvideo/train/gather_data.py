@@ -22,6 +22,7 @@ from gfpvideo.pixels.geometry import Affine, compose, invert, resample
 from gfpvideo.temporal.gather import OFFSETS, network_input
 from gfpvideo.temporal.motion import brought, compared, flow, joined
 from gfpvideo.train.gather_options import FacesTable, Stills
+from gfpvideo.train.landmarks_pictures import by_number
 from gfpvideo.train.over_time import DAMAGES, hardly
 
 Random = np.random.Generator
@@ -104,15 +105,15 @@ def _film(path: Path) -> Iterator[Bytes]:
 
 def _stills(table: Stills) -> Bytes:
     """Pictures at the scale of a film's: the aligned face fills the middle 256x256."""
-    paths = sorted(path for path in table.folder.glob("*") if path.suffix in {".jpg", ".png"})
-    paths.sort(key=lambda path: int(path.stem) if path.stem.isdigit() else 0)
+    found = (path for path in table.folder.glob("*") if path.suffix in {".jpg", ".png"})
+    paths = sorted(found, key=lambda path: by_number(path.name))
     first, last = table.take
     pictures = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[first - 1 : last]]
-    found = [picture for picture in pictures if picture is not None]
-    if not found:
+    readable = [picture for picture in pictures if picture is not None]
+    if not readable:
         raise InputError(f"{table.folder}: no pictures to learn from")
     margin = (_KEPT - SIDE) // 2
-    small = [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for picture in found]
+    small = [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for picture in readable]
     around = [cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_REFLECT_101) for picture in small]
     return np.stack(around)[..., ::-1].astype(np.uint8)
 

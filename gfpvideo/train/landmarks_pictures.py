@@ -105,9 +105,9 @@ def _gathered(options: LandmarkOptions, *, held: bool) -> dict[str, NDArray]:
 
 def _still_faces(table: Stills, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
     """Each picture, (256, 256, 3), and its mesh, (478, 3)."""
-    labels = _labels(table.labels)
+    labels = read_labels(table.labels)
     names = [str(name) for name in labels["names"]]
-    order = sorted(range(len(names)), key=lambda place: _sort_key(names[place]))
+    order = sorted(range(len(names)), key=lambda place: by_number(names[place]))
     wanted = table.held if held else table.take
     for place in _between(order, wanted) if wanted else []:
         picture = cv2.imread(str(table.folder / names[place]), cv2.IMREAD_COLOR)
@@ -129,7 +129,7 @@ def _views(read: list[tuple[Bytes, NDArray[np.float32]]], count: int) -> Iterato
 
 
 def _clip_faces(table: Clips, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
-    labels = _labels(table.labels)
+    labels = read_labels(table.labels)
     for name in sorted(labels):
         if (name in table.held) == held:
             for picture, mesh in zip(_frames(table.folder, name), labels[name], strict=False):
@@ -150,7 +150,12 @@ def _frames(folder: Path, name: str, side: int = 4096) -> Iterator[_Numbered]:
             yield _Numbered(number, np.ascontiguousarray(frame.thumbnail(side)[..., ::-1]))
 
 
-def _labels(path: Path) -> dict[str, NDArray]:
+def read_labels(path: Path) -> dict[str, NDArray]:
+    """The arrays of a file of points.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
     try:
         with np.load(path) as file:
             return dict(file)
@@ -158,7 +163,8 @@ def _labels(path: Path) -> dict[str, NDArray]:
         raise InputError(f"{path}: cannot be read as a file of points") from error
 
 
-def _sort_key(name: str) -> tuple[int, str]:
+def by_number(name: str) -> tuple[int, str]:
+    """What names of files are sorted by: their numbers, where they are numbers."""
     stem = Path(name).stem
     return (int(stem) if stem.isdigit() else 0, name)
 
