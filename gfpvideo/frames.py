@@ -264,6 +264,8 @@ class RestoredCrop:
     """(S, S, 3) RGB in about [-1, 1]."""
     mask: NDArray[np.float32]
     """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border."""
+    replaced: NDArray[np.float32] | None = None
+    """(S, S) in [0, 1]: how much of the source the restoration takes the place of; ``None`` for all of it."""
 
     @property
     def track(self) -> int:

@@ -108,18 +108,19 @@ def _claim(restored: RestoredCrop, rect: Rect) -> FloatImage:
 
 def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImage:
     """(h, w, 3) what a restored face adds to the RGB under its rectangle."""
-    crop, mask = restored.crop, restored.mask
+    crop = restored.crop
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
     change = _change(restored, color)
-    replaced = fineness(crop)
-    if replaced:
-        change += np.float32(replaced / 2) * mask[..., None] * (crop.source + 1)
+    fine = fineness(crop)
+    if fine:
+        replaced = restored.mask if restored.replaced is None else restored.mask * restored.replaced
+        change += np.float32(fine / 2) * replaced[..., None] * (crop.source + 1)
     difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
-    if replaced:
+    if fine:
         there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
-        region = resample(mask, to_rect, size, cv2.BORDER_CONSTANT)
-        difference -= np.float32(replaced) * region[..., None] * there
+        region = resample(replaced, to_rect, size, cv2.BORDER_CONSTANT)
+        difference -= np.float32(fine) * region[..., None] * there
     return difference
 
 

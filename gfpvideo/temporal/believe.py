@@ -25,7 +25,8 @@ def believe(frames: Iterator[GeneratedFrame], judge: Judge | None) -> Iterator[G
 def believed(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
     """One crop's restoration, as far as it can be believed."""
     pictures = (crop.crop.seen, crop.restored, crop.crop.source)
-    in_gathered, in_made = judge(np.concatenate([picture.transpose(2, 0, 1) for picture in pictures]))[..., None]
+    in_gathered, in_made = judge(np.concatenate([picture.transpose(2, 0, 1) for picture in pictures]))
     shown, source = crop.crop.seen, crop.crop.source
-    restored = source + in_gathered * (shown - source) + in_made * (crop.restored - shown)
-    return replace(crop, restored=restored)
+    restored = source + in_gathered[..., None] * (shown - source) + in_made[..., None] * (crop.restored - shown)
+    replaced = in_made if shown is source else np.maximum(in_gathered, in_made)
+    return replace(crop, restored=restored, replaced=replaced)

@@ -6,7 +6,8 @@ restoration there; where they are alike within their noise, the restorations are
 
 A face that gets only a share of its restoration keeps that much more of its source, whose noise is averaged as well:
 what is pasted is ``share * (restored - source)``, and ``restored - (1 - share) * noise`` takes most of the noise away
-with it, but none at share 0.
+with it, but none at share 0. Nor is anything averaged where the source was believed rather than what was made of it:
+it is good as it is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -97,6 +98,8 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
     restored = _mean(_without(crop, noise_kept), others, [cv2.merge([weight] * 3) for weight in weights])
     if noise_kept:
         restored += noise_kept * crop.crop.source
+    if crop.replaced is not None:
+        restored = crop.restored + crop.replaced[..., None] * (restored - crop.restored)
     if all(each.mask is face_mask(size) for each in (crop, *(other.crop for other in near))):
         return replace(crop, restored=restored)  # the mean of equal masks
     mask = _mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)

@@ -74,6 +74,23 @@ def test_noise_at_the_limit_of_the_raster_goes_where_the_crop_is_finer() -> None
         assert flat[y - 8 : y + 8, x - 8 : x + 8].std() < 0.6
 
 
+def test_what_the_crop_cannot_hold_stays_where_the_source_is_kept() -> None:
+    """What a finer crop cannot hold of the raster stays as it is, where nothing is replaced."""
+    random = np.random.default_rng(1)
+    plane = (120 + random.normal(0, 6, (220, 240))).astype(np.uint8)
+    work = cropped([plane], Samples("gray", 8, full_range=True), 0.0)
+    half = np.zeros((SIZE, SIZE), np.float32)
+    half[:, SIZE // 2 :] = 1
+    kept = replace(work.crops[0], replaced=half)
+    x, y = np.rint(kept.crop.face.landmarks[2]).astype(int)
+    after, before = (
+        planes[0].astype(int) for planes in (pasted_planes(replace(work, crops=(kept,)), 1.0, "model"), [plane])
+    )
+    around = slice(y - 8, y + 8)
+    assert np.array_equal(after[around, x - 20 : x - 4], before[around, x - 20 : x - 4])
+    assert after[around, x + 4 : x + 20].std() < 0.8 * before[around, x + 4 : x + 20].std()
+
+
 def test_the_decoded_frame_is_not_written_to() -> None:
     work = cropped(yuv_planes(), YUV, _detail())
     before = [plane.copy() for plane in work.frame.components]

@@ -187,6 +187,10 @@ def test_as_much_is_taken_as_is_believed(shares: tuple[float, float], rng: np.ra
     (frame,) = believe(iter([generated(source, restored, gathered)]), lambda _: confidence)
     wanted = source + shares[0] * (gathered - source) + shares[1] * (restored - gathered)
     assert np.allclose(frame.crops[0].restored, wanted, atol=1e-6)
+    (alone,) = believe(iter([generated(source, restored)]), lambda _: confidence)
+    for crop, replaced in ((frame.crops[0], max(shares)), (alone.crops[0], shares[1])):
+        assert crop.replaced is not None
+        assert np.all(crop.replaced == np.float32(replaced))
     (untouched,) = believe(iter([generated(source, restored)]), None)
     assert untouched.crops[0].restored is restored
 

@@ -1,6 +1,7 @@
 """The temporal stage: steadier where nothing moves, untouched where something does, never across tracks."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -64,6 +65,20 @@ def test_a_still_face_with_fresh_noise_becomes_steady(still: FloatImage, rng: np
     assert len(steadied) == 20
     for picture in steadied[4:-4]:
         assert np.std(picture - still) < 0.4 * 0.03
+
+
+def test_what_is_not_replaced_is_not_averaged(still: FloatImage, rng: np.random.Generator) -> None:
+    """Where the source was believed it is good as it is, down to what is new in every frame."""
+    half = np.zeros((SIZE, SIZE), np.float32)
+    half[:, SIZE // 2 :] = 1
+    sources = [still + grain_like(still, 0.05, rng) for _ in range(9)]
+    restored = [
+        replace(frame, crops=tuple(replace(crop, replaced=half) for crop in frame.crops))
+        for frame in film_of(sources, sources, [1] * 9)
+    ]
+    middle = results(steady(iter(restored), 4))[4]
+    assert np.array_equal(middle[:, : SIZE // 2], sources[4][:, : SIZE // 2])
+    assert np.std(middle[:, SIZE // 2 :] - still[:, SIZE // 2 :]) < 0.5 * 0.05
 
 
 def test_what_moves_keeps_its_own_restoration(still: FloatImage) -> None:
