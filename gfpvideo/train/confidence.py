@@ -21,13 +21,16 @@ from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.train.confidence_options import ConfidenceOptions
 from gfpvideo.train.features import feature_extractor
 from gfpvideo.train.gather import charbonnier
-from gfpvideo.train.gather_data import SIDE, Faces, drawn_window, prepared
+from gfpvideo.train.gather_data import SIDE, Faces, Window, drawn_window, prepared
 from gfpvideo.train.losses import perceptual
+from gfpvideo.train.over_time import DAMAGES, hardly
 from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 CHECKPOINT = "confidence.pth"
 _INSIDE = 0.5
 """Mask value from which a pixel counts as face."""
+_SAME = 0.005
+"""Distance below which pictures count as the same."""
 
 
 class Examples(NamedTuple):
@@ -64,32 +67,42 @@ def train_confidence(options: ConfidenceOptions, folder: Path, *, resume: bool =
     """
     schedule, path = options.schedule, folder / CHECKPOINT
     prepare(folder, schedule)
-    learn, held = _restorations(options, folder)
+    learn, light, held = _restorations(options, folder)
     network = ConfidenceNet()
     training = begun(network, torch.optim.Adam(network.parameters(), lr=schedule.learning_rate))
     if resume:
         load(training, path)
     try:
-        _run(training, options, learn, held, folder)
+        _run(training, options, (learn, light), held, folder)
     finally:  # an interrupt keeps what was learnt
         save(training, path)
     return path
 
 
 def _run(
-    training: Training[ConfidenceNet], options: ConfidenceOptions, learn: NDArray, held: NDArray, folder: Path
+    training: Training[ConfidenceNet],
+    options: ConfidenceOptions,
+    learn: tuple[NDArray, NDArray],
+    held: NDArray,
+    folder: Path,
 ) -> None:
     schedule, features = options.schedule, feature_extractor("efficientnet-lite0")
     watch = Watch(folder, CHECKPOINT, schedule)
     for batch in _batches(options, learn, training.step):
-        blended = batch.blended(training.network)
-        loss = charbonnier(blended, batch.clean)
-        if options.perceptual:
-            loss = loss + options.perceptual * perceptual(features(blended), features(batch.clean))
+        loss = _distance(batch.blended(training.network), batch.clean, features, options.perceptual)
         value = descend(
             training, loss, schedule.learning_rate * cosine(training.step, schedule.steps), schedule.average
         )
         watch(training, {"loss": value}, lambda: judged(training.average, held, features))
+
+
+def _distance(blended: Tensor, clean: Tensor, features: nn.Module, weight: float) -> Tensor:
+    """Mean logarithm of the pictures' distances: a little harm to a good one counts like much to one that is bad."""
+    apart = []
+    for one, other in zip(blended.split(1), clean.split(1), strict=True):
+        seen = perceptual(features(one), features(other)) if weight else 0.0
+        apart.append(charbonnier(one, other) + weight * seen)
+    return torch.stack(apart).add(_SAME).log().mean()
 
 
 @torch.no_grad()
@@ -109,12 +122,15 @@ def judged(network: nn.Module, held: NDArray, features: nn.Module) -> dict[str, 
     return {name: float(np.mean(values)) for name, values in scores.items()}
 
 
-def _batches(options: ConfidenceOptions, learn: NDArray, first: int) -> Iterator[Examples]:
-    """Batches from step ``first`` on; each depends on the seed and its step alone."""
+def _batches(options: ConfidenceOptions, learn: tuple[NDArray, NDArray], first: int) -> Iterator[Examples]:
+    """Batches from step ``first`` on, the last example of each hardly damaged; each depends on seed and step alone."""
     for step in range(first, options.schedule.steps):
         random = np.random.default_rng([options.schedule.seed, step])
-        chosen = np.sort(random.choice(len(learn), options.schedule.batch, replace=False))
-        yield _tensors(learn[chosen, :, :, :: -1 if random.random() < 0.5 else 1])
+        drawn = []
+        for kept, count in zip(learn, (options.schedule.batch - 1, 1), strict=True):
+            chosen = np.sort(random.choice(len(kept), count, replace=False))
+            drawn.append(kept[chosen])
+        yield _tensors(np.concatenate(drawn)[:, :, :, :: -1 if random.random() < 0.5 else 1])
 
 
 def _tensors(kept: NDArray) -> Examples:
@@ -123,28 +139,40 @@ def _tensors(kept: NDArray) -> Examples:
     return Examples(*pictures)
 
 
-def _restorations(options: ConfidenceOptions, folder: Path) -> tuple[NDArray, NDArray]:
-    """(N, 4, 256, 256, 3) restorations to learn from and to check by, kept in ``folder`` after the first time."""
-    wanted = (("learn.npy", options.examples), ("held.npy", options.held_examples))
-    missing = [name for name, _ in wanted if not (folder / name).is_file()]
+def _restorations(options: ConfidenceOptions, folder: Path) -> tuple[NDArray, NDArray, NDArray]:
+    """(N, 4, 256, 256, 3) restorations to learn from, such of good films, and some to check by.
+
+    They are kept in ``folder`` after the first time.
+    """
+    learn, held = prepared(options, folder)
+    wanted = (
+        ("learn.npy", learn, options.examples, None),
+        ("light.npy", learn, options.light_examples, DAMAGES.index(hardly)),
+        ("held.npy", held, options.held_examples, None),
+    )
+    missing = [item for item in wanted if not (folder / item[0]).is_file()]
     if missing:
         parts = load_parts(RestoreOptions(model=options.model))
-        for (name, count), faces in zip(wanted, prepared(options, folder), strict=True):
-            if name in missing:
-                _restore(faces, parts, folder / name, count, options)
-    learn, held = (np.load(folder / name, mmap_mode="r") for name, _ in wanted)
-    return learn, held
+        for name, faces, count, damage in missing:
+            _restore(_drawn(faces, options, count, damage), parts, folder / name, count)
+    first, second, third = (np.load(folder / name, mmap_mode="r") for name, *_ in wanted)
+    return first, second, third
 
 
-def _restore(faces: Faces, parts: Parts, target: Path, count: int, options: ConfidenceOptions) -> None:
+def _drawn(faces: Faces, options: ConfidenceOptions, count: int, damage: int | None) -> Iterator[tuple[Window, bool]]:
+    """Windows, and whether each is gathered; they depend on the seed, their number and the count."""
+    for number in range(count):
+        random = np.random.default_rng([options.schedule.seed, count, number])
+        yield drawn_window(faces, random, damage), bool(random.random() >= options.alone)
+
+
+def _restore(windows: Iterator[tuple[Window, bool]], parts: Parts, target: Path, count: int) -> None:
     gather = network_over_time("gather", SIDE)
     scratch = target.with_suffix(".partial")
     kept = np.lib.format.open_memmap(scratch, "w+", np.uint8, (count, 4, SIDE, SIDE, 3))
-    for number in range(count):
-        random = np.random.default_rng([options.schedule.seed, count, number])
-        window = drawn_window(faces, random)
+    for number, (window, gathered) in enumerate(windows):
         source = window.seen[:3]
-        shown = np.clip(source if random.random() < options.alone else gather(window.seen), -1, 1)
+        shown = np.clip(gather(window.seen) if gathered else source, -1, 1)
         (made,) = parts.generator(shown[None])
         pictures = np.stack([shown, made, source, window.clean.transpose(2, 0, 1)]).transpose(0, 2, 3, 1)
         kept[number] = np.rint(np.clip(pictures, -1, 1) * 127.5 + 127.5)

@@ -36,6 +36,8 @@ _KEPT = 288
 """Side of the pictures that are kept: a margin around the crop, so that it can be moved."""
 _LENGTH = 9
 """Frames that are aged together: an encoder looks at more than a window."""
+_FAR = 2.0
+"""How much smaller than its crop a face of a good transfer may be."""
 _PLACED = 0.25
 """Standard deviation, in pixels of the crop, of the error by which landmarks place each frame."""
 
@@ -231,7 +233,7 @@ def _aged_crops(
     shrunk = float(np.exp(random.uniform(0, np.log(4.0)))) if random.random() < 0.85 else 1.0
     blur = float(np.exp(random.uniform(np.log(0.2), np.log(2.5)))) if random.random() < 0.7 else 0.0
     if chosen is hardly:
-        shrunk, blur = min(shrunk, 1.3), 0.0
+        shrunk, blur = min(shrunk, _FAR), 0.0
     angle = float(random.normal(0, 0.15))
     drift, start = random.normal(0, 0.8, 2), random.uniform(0, 1, 2)
     side = int(np.ceil(_KEPT / shrunk))

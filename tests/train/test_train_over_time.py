@@ -171,11 +171,11 @@ def test_confidence_learns_whom_to_believe(right: str, clips: Path, tmp_path: Pa
     wrong = [noisy, smooth, dim]
     pictures = {name: clean if name == right else wrong.pop() for name in ("shown", "made", "source")}
     kept[:] = np.clip(np.stack([pictures["shown"], pictures["made"], pictures["source"], clean]), 0, 255)
-    for name in ("learn.npy", "held.npy"):
+    for name in ("learn.npy", "light.npy", "held.npy"):
         np.save(tmp_path / name, kept)
     table = {
         "films": {"folder": clips, "share": 1}, "perceptual": 0.0,
-        "schedule": {"steps": 60, "batch": 1, "check_steps": 60, "learning_rate": 1e-2, "average": 0.9},
+        "schedule": {"steps": 60, "batch": 2, "check_steps": 60, "learning_rate": 1e-2, "average": 0.9},
     }  # fmt: skip
     train_confidence(ConfidenceOptions.parse(table, tmp_path), tmp_path)
     line = (tmp_path / "log.txt").read_text()
