@@ -45,16 +45,17 @@ WIDTH, HEIGHT = 640, 400
 SCALES = (1.0, 0.5)
 FRAME_BY_FRAME: dict[str, Any] = {
     "gather": False, "believe": False, "steady": 0, "adapt": False, "detect_every": 1, "smooth": False, "lag": 0,
-    "max_gap": 0,
+    "max_gap": 0, "every": "1",
 }  # fmt: skip
 WAYS: dict[str, dict[str, Any]] = {
     "frame by frame": FRAME_BY_FRAME,
-    "landmarks": {"gather": False, "believe": False, "steady": 0, "adapt": False},
-    "gather": {"believe": False, "steady": 0, "adapt": False},
-    "believe": {"gather": False, "steady": 0, "adapt": False},
-    "steady": {"gather": False, "believe": False, "adapt": False},
-    "gather + believe": {"steady": 0, "adapt": False},
+    "landmarks": {"gather": False, "believe": False, "steady": 0, "adapt": False, "every": "1"},
+    "gather": {"believe": False, "steady": 0, "adapt": False, "every": "1"},
+    "believe": {"gather": False, "steady": 0, "adapt": False, "every": "1"},
+    "steady": {"gather": False, "believe": False, "adapt": False, "every": "1"},
+    "gather + believe": {"steady": 0, "adapt": False, "every": "1"},
     "all": {"adapt": False},
+    "every run": {"every": "1"},
     "default": {},
 }
 """Options of each way of restoring."""

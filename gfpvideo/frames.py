@@ -228,6 +228,8 @@ class Crop:
     """(S, S, 3) the source with what its neighbours in time know, where it was gathered; RGB in about [-1, 1]."""
     share: float = 1.0
     """How much of its restoration the face is to get, 0 to 1; the generator skips what gets none."""
+    between: NDArray[np.float32] | None = None
+    """(2, s, s) weights of the restorations before and after, where these are enough and the generator skips it."""
     hopeless: bool = False
     """Whether it gets none because nobody can tell where its eyes and mouth are."""
 
@@ -283,6 +285,8 @@ class GeneratedFrame:
     """Faces that need no restoration, or cannot get one."""
     hopeless: int = 0
     """Those among them whose eyes and mouth cannot be placed."""
+    waiting: tuple[Crop, ...] = ()
+    """Crops that are to be restored from the frames beside."""
 
     @property
     def frame(self) -> Frame:

@@ -41,7 +41,7 @@ def generate(
 
     Args:
         frames: frames with their crops.
-        generator: restores the crops whose share is not 0.
+        generator: restores the crops whose share is not 0, but for those that wait for their neighbours'.
         batch: most crops that go through the generator together.
         reuse: difference in grey levels of 255 that is none.
     """
@@ -81,7 +81,7 @@ class _Known:
     def plan(self, frame: CroppedFrame) -> int:
         """Find out which crops of a frame must go through the generator; how many wait for it now."""
         for crop in frame.crops:
-            if not crop.share:
+            if not crop.share or crop.between is not None:
                 continue
             track, index = crop.face.track, frame.frame.index
             latest = self._latest.get(track)
@@ -103,8 +103,9 @@ class _Known:
         self._planned.clear()
         for frame in frames:
             found = tuple(made for crop in frame.crops if (made := self._made(crop, frame.frame.index)) is not None)
-            hopeless = sum(crop.hopeless for crop in frame.crops)
-            yield GeneratedFrame(frame.tracked, found, len(frame.crops) - len(found), hopeless)
+            waiting = tuple(crop for crop in frame.crops if crop.between is not None)
+            spared = len(frame.crops) - len(found) - len(waiting)
+            yield GeneratedFrame(frame.tracked, found, spared, sum(crop.hopeless for crop in frame.crops), waiting)
         self._latest = {
             track: anchor for track, anchor in self._latest.items()
             if frames and anchor.frame // BLOCK == frames[-1].frame.index // BLOCK

@@ -28,6 +28,7 @@ Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
 Mask = Literal["outline", "ellipse", "parsing"]
 Color = Literal["source", "model"]
 Grain = Literal["none", "match"]
+Every = Literal["auto", "1"]
 
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
@@ -113,6 +114,12 @@ class RestoreOptions(BaseModel):
 
     gather: bool = option(
         True, "time", "Show the generator each face with what the frames around it know of it.", films=True
+    )
+    every: Every = option(
+        "auto",
+        "time",
+        "Run the generator for every crop (1), or bring what it made of the frames beside where a face moves little.",
+        films=True,
     )
     steady: int = option(
         4, "time", "Frames either side that a face is averaged with where nothing moves.", films=True, ge=0, le=24

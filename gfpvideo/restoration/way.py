@@ -27,9 +27,11 @@ from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.run import Run
+from gfpvideo.temporal import between
 from gfpvideo.temporal import gather as gathering
 from gfpvideo.temporal import steady as steadying
 from gfpvideo.temporal.believe import believe
+from gfpvideo.temporal.between import fill, spare
 from gfpvideo.temporal.gather import gather
 from gfpvideo.temporal.motion import follow_motion
 from gfpvideo.temporal.steady import steady
@@ -89,12 +91,16 @@ def restore_faces(
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
     weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
-    wanted = first_of_block(first - steadying.reach(options.steady).back)
-    apart = _since(weighed, wanted - gathering.reach(on=options.gather).back)
-    moving = run("motion", follow_motion(apart, on=options.gather or options.steady > 0))
-    gathered = _since(run("gather", gather(moving, parts.gatherer), thread=True), wanted)
-    made = run("generate", generate(gathered, parts.generator, options.batch, options.reuse), thread=True)
-    taken = run("believe", believe(made, parts.judge))
+    sparing = options.every == "auto"
+    beside = int(sparing)  # a frame either side decides who is spared, and another one is what he is made of
+    wanted = first_of_block(first - steadying.reach(options.steady).back - beside)
+    apart = _since(weighed, wanted - gathering.reach(on=options.gather).back - beside)
+    moving = run("motion", follow_motion(apart, on=options.gather or sparing or options.steady > 0))
+    gathered = run("gather", gather(moving, parts.gatherer), thread=True)
+    spared = _since(run("spare", spare(gathered, on=sparing)), wanted)
+    made = run("generate", generate(spared, parts.generator, options.batch, options.reuse), thread=True)
+    filled = run("fill", fill(made, on=sparing))
+    taken = run("believe", believe(filled, parts.judge))
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
@@ -105,7 +111,8 @@ def restore_faces(
 def reach(options: RestoreOptions) -> Reach:
     """Frames around one that its restoration depends on, once faces have been followed."""
     before = weighing.reach(adapt=options.adapt) + gathering.reach(on=options.gather)
-    return before + batches.reach() + steadying.reach(options.steady)
+    after = between.reach(on=options.every == "auto") + steadying.reach(options.steady)
+    return before + batches.reach() + after
 
 
 def _since(frames: Iterator[Counted], first: int) -> Iterator[Counted]:

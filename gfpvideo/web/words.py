@@ -227,6 +227,10 @@ GERMAN = Words(
         "max_faces": ("Höchstens", "So viele Gesichter eines Bildes werden aufgefrischt, die größten zuerst."),
         "adapt": ("Anpassen", "Weniger tun, wo ein Gesicht scharf, winzig oder von der Seite zu sehen ist."),
         "believe": ("Zweifeln", "Vom Geratenen nur so viel nehmen, wie man ihm glauben kann."),
+        "every": (
+            "Läufe des Netzes",
+            "Das Netz jedes Bild rechnen lassen (1), oder aus denen daneben nehmen, was sich wenig bewegt.",
+        ),
         "gather": ("Sammeln", "Dem Netz zeigen, was die Bilder davor und danach vom Gesicht wissen."),
         "mask": (
             "Umriss",
@@ -340,6 +344,10 @@ KOREAN = Words(
         "max_faces": ("최대 얼굴 수", "한 장에서 복원할 얼굴 수, 큰 것부터."),
         "adapt": ("알맞게", "선명하거나 아주 작거나 옆에서 본 얼굴은 덜 복원하기."),
         "believe": ("믿을 만큼만", "신경망이 짐작한 것에서 믿을 수 있는 만큼만 쓰기."),
+        "every": (
+            "신경망 실행",
+            "장면마다 신경망을 돌리거나(1), 얼굴이 적게 움직이면 앞뒤 결과를 가져오기.",
+        ),
         "gather": ("모으기", "앞뒤 장면이 얼굴에 대해 아는 것을 신경망에 함께 보여 주기."),
         "mask": ("영역", "얼굴의 윤곽, 타원, 또는 신경망이 찾은 것(느림)."),
         "guard": ("가린 것 지키기", "얼굴 앞의 손, 마이크, 머리카락을 그대로 두기."),
