@@ -112,7 +112,7 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
     change = _change(restored, color)
-    fine = fineness(crop)
+    fine = fineness(crop) * crop.damage
     if fine:
         replaced = restored.mask if restored.replaced is None else restored.mask * restored.replaced
         change += np.float32(fine / 2) * replaced[..., None] * (crop.source + 1)
@@ -137,6 +137,7 @@ def fineness(crop: Crop) -> float:
     """How far the crop can stand for the frame: 0 where it is as coarse or coarser, 1 where it is clearly finer.
 
     Noise near the limit of the frame's raster does not survive the way into a finer crop; the difference of two crops
-    cannot take it away, so there the frame is replaced by what the crop holds of it.
+    cannot take it away, so there the frame is replaced by what the crop holds of it. In a film without noise it is
+    detail, and stays.
     """
     return float(np.clip((scale_of(crop.to_crop) - _COARSE) / (_FINE - _COARSE), 0.0, 1.0))

@@ -7,6 +7,7 @@ nothing switches from one frame to the next.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -65,14 +66,25 @@ _LEAST = 0.02
 """Shares below this are none: the generator need not run."""
 
 
+class _Look(NamedTuple):
+    """What one face looks like in one frame."""
+
+    share: float
+    """How much of its restoration it needs."""
+    damage: float
+    """How much of what is finest in it is damage."""
+    trust: float
+    """How far the places of its points can be trusted."""
+
+
 @dataclass(frozen=True)
 class _Measured:
-    """What each face of a frame needs by itself, by track."""
+    """What each face of a frame needs by itself."""
 
     frame: CroppedFrame | None
     """The frame itself, until it was handed on."""
-    needs: dict[int, tuple[float, float]]
-    """Its share, and how far the places of its points can be trusted."""
+    looks: dict[int, _Look]
+    """By track."""
 
 
 def reach(*, adapt: bool) -> Reach:
@@ -105,16 +117,16 @@ def hopeless(trust: float) -> bool:
 def _measured(frames: Iterator[CroppedFrame], min_face: float, adapt: bool) -> Iterator[_Measured]:
     before: dict[int, FloatImage] = {}
     for frame in frames:
-        needs = {
-            crop.face.track: (_need(crop, frame.frame, min_face, before) if adapt else 1.0, crop.trust)
-            for crop in frame.crops
-        }
+        looks = {crop.face.track: _look(crop, frame.frame, min_face, before, adapt) for crop in frame.crops}
         before = {crop.face.track: crop.luma for crop in frame.crops}
-        yield _Measured(frame, needs)
+        yield _Measured(frame, looks)
 
 
-def _need(crop: Crop, frame: Frame, min_face: float, before: Mapping[int, FloatImage]) -> float:
-    return need(crop, min_face, before.get(crop.face.track), block_steps(frame, crop))
+def _look(crop: Crop, frame: Frame, min_face: float, before: Mapping[int, FloatImage], adapt: bool) -> _Look:
+    if not adapt:
+        return _Look(1.0, 1.0, crop.trust)
+    share, damage = need_and_damage(crop, min_face, before.get(crop.face.track), block_steps(frame, crop))
+    return _Look(share, damage, crop.trust)
 
 
 def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
@@ -125,12 +137,12 @@ def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
 
 def _shared(crop: Crop, window: Sequence[_Measured], place: int) -> Crop:
     """The crop with its share: the mean need around it, as far as it can be placed."""
-    needs = {number: item.needs[crop.face.track] for number, item in enumerate(window) if crop.face.track in item.needs}
-    trusts = {number: trust for number, (_, trust) in needs.items()}
-    near = [trust for number, trust in trusts.items() if abs(number - place) <= _PASSING]
-    seen = min(placed(_mean(trusts.values())), ramp(_mean(near), _HIDDEN, _SEEN))
-    share = _mean(share for share, _ in needs.values()) * seen
-    return replace(crop, share=share if share >= _LEAST else 0.0, hopeless=bool(seen < _LEAST))
+    looks = {number: item.looks[crop.face.track] for number, item in enumerate(window) if crop.face.track in item.looks}
+    near = [look.trust for number, look in looks.items() if abs(number - place) <= _PASSING]
+    share, damage, trust = (_mean(values) for values in zip(*looks.values(), strict=True))
+    seen = min(placed(trust), ramp(_mean(near), _HIDDEN, _SEEN))
+    share *= seen
+    return replace(crop, share=share if share >= _LEAST else 0.0, damage=damage, hopeless=bool(seen < _LEAST))
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -138,7 +150,14 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0) -> float:
-    """Share of its restoration, 0 to 1, that one crop should get.
+    """Share of its restoration, 0 to 1, that one crop should get; see :func:`need_and_damage`."""
+    return need_and_damage(crop, min_face, before, steps)[0]
+
+
+def need_and_damage(
+    crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0
+) -> tuple[float, float]:
+    """Share of its restoration that one crop should get, and of its finest detail that is damage, 0 to 1 each.
 
     Args:
         crop: the crop.
@@ -152,9 +171,10 @@ def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: f
     blurred = 1 - ramp(sharpness(luma, noise), _BLURRED, _SHARP)
     noisy = max(ramp(noise, _CLEAN, _NOISY), grain(luma) if alone else 0.0)
     blocky = ramp(steps * min(1.0, scale), _WHOLE, _BLOCKY)
+    damage = max(noisy, blocky)
     frontal = 1 - turned_aside(crop)
     large = ramp(face_size(crop.face.landmarks), min_face, _TINY * min_face) if min_face else 1.0
-    return float(max(blurred, noisy, blocky) * frontal * large)
+    return float(max(blurred, damage) * frontal * large), float(damage)
 
 
 def sharpness(luma: FloatImage, noise: float = 0.0) -> float:

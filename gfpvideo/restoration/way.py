@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from gfpvideo.composite import weigh as weighing
+from gfpvideo.composite.detail import keep_detail
 from gfpvideo.composite.guard import guard
 from gfpvideo.composite.mask import mask
 from gfpvideo.composite.paste import paste
@@ -104,7 +105,8 @@ def restore_faces(
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
-    pasted = run("paste", paste(steadied, strength=options.strength, color=options.color), thread=True)
+    detailed = run("detail", keep_detail(steadied))
+    pasted = run("paste", paste(detailed, strength=options.strength, color=options.color), thread=True)
     return _since(pasted, first)
 
 
