@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gfpvideo.errors import OutputError
 from gfpvideo.media.atomic import sync, write_error
 from gfpvideo.restoration.batch import found_in
-from gfpvideo.restoration.jobs.folder import write_whole
+from gfpvideo.restoration.jobs.folder import PARTIAL, write_whole
 
 State = Literal["new", "done", "there"]
 """What has become of a file: nothing, or not all; restored; a target lies there of which we know nothing."""
@@ -104,6 +104,8 @@ class Ledger:
             OutputError: if it is damaged.
         """
         self._path, self._token = path, secrets.token_hex(4)
+        for left in path.parent.glob(f"{path.name}.*{PARTIAL}"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         try:
             self._entries = _Entries.model_validate_json(path.read_bytes())
         except FileNotFoundError:

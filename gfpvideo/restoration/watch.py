@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from gfpvideo.errors import InputError, OptionError, OutputError, StoppedError
-from gfpvideo.media.atomic import make_folder, write_error
+from gfpvideo.media.atomic import drop_scratch, make_folder, write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.arrivals import Arrivals, Identity, Ledger
@@ -178,6 +178,7 @@ class Watch:
         """Restore one file; gives whether its target is there."""
         if ledger.begin(target, path, identity) and (work := work_folder(target)).exists():
             clean(work)
+        drop_scratch(target)
         yield Began(path, target)
         report = Report(str(self.folder), str(self.target))
         try:
