@@ -18,6 +18,7 @@ from gfpvideo.cli.pipe import pipe
 from gfpvideo.cli.pipelines import pipelines_app
 from gfpvideo.cli.restore import restore
 from gfpvideo.cli.train import align, train_app
+from gfpvideo.cli.watch import watch
 from gfpvideo.cli.web import web
 from gfpvideo.cli.weights import weights_app
 from gfpvideo.stages.threads import threads_left
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(restore)
+app.command()(watch)
 app.command()(inspect)
 app.command()(pipe)
 app.command()(doctor)

@@ -2,7 +2,7 @@
 
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import typer
@@ -67,4 +67,15 @@ def _disk() -> list[str]:
     from gfpvideo.networks.graphs import cache_folder
 
     free = shutil.disk_usage(Path()).free
-    return [f"here: {free / 1e9:.1f} GB free", f"cache of compiled models: {cache_folder()}"]
+    return [f"here: {free / 1e9:.1f} GB free", f"cache of compiled models: {cache_folder()}", *_unused()]
+
+
+def _unused() -> list[str]:
+    """What torch's wheels for CUDA have brought to a machine without it."""
+    from gfpvideo.generator.engines.choose import cuda_present
+
+    brought = [each for each in distributions() if (each.name or "").startswith("nvidia-")]
+    size = sum(file.size or 0 for each in brought for file in each.files or ())
+    if not size or cuda_present():
+        return []
+    return [f"unused: {size / 1e9:.1f} GB of CUDA's libraries, and no CUDA device; README.md says how to do without"]

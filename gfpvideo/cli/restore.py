@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -109,14 +111,27 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
 
 
 def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
+    from gfpvideo.restoration.run import restore
+
+    stop = Event()
+    with stopping(stop, _piece(source)), frames_bar(quiet=quiet) as show:
+        return restore(source, output, options, on_event=show, stop=stop)
+
+
+@contextmanager
+def frames_bar(name: str = "", *, quiet: bool) -> Iterator[Callable[[object], None]]:
+    """A progress bar on standard error; what it gives takes the events of a restoration.
+
+    Args:
+        name: stands before the bar.
+        quiet: whether there is none after all.
+    """
     from tqdm import tqdm
 
     from gfpvideo.restoration.events import FrameDone, FramesDone
-    from gfpvideo.restoration.run import restore
 
     faces = 0
-    stop = Event()
-    with stopping(stop, _piece(source)), tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+    with tqdm(desc=name or None, unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(event: object) -> None:
             nonlocal faces
@@ -126,7 +141,7 @@ def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions
                 bar.set_postfix(faces=faces, refresh=False)
                 bar.update(event.done - bar.n)
 
-        return restore(source, output, options, on_event=show, stop=stop)
+        yield show
 
 
 def _piece(source: Path) -> str:

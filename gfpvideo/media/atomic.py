@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,21 @@ def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise write_error(target, error) from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def drop_scratch(target: Path) -> None:
+    """Remove what a killed process has left of ``target``; only for who knows that nobody else is writing it.
+
+    Raises:
+        OutputError: if it cannot be removed.
+    """
+    name = re.compile(re.escape(f".{target.stem}.") + r"[0-9a-f]{8}\.partial" + re.escape(target.suffix))
+    try:
+        for path in target.parent.iterdir():
+            if name.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def sync(path: Path) -> None:

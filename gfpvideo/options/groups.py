@@ -3,6 +3,7 @@
 Options fall into groups. Who takes options (an *end*) takes whole groups:
 
 - ``restore`` (with its ``--preview``) and the tables of a pipeline's file: every group;
+- ``watch``: every group, less what speaks of one film's tracks, and ``resume``, which it always does;
 - ``pipe``: all but ``write`` and ``run``, since a stream has no target;
 - ``inspect``: ``find``, ``follow``, ``engine`` and ``before``, all that its tracks and its sheet depend on;
 - ``vapoursynth``: ``find``, ``follow``, ``restore``, ``time`` and ``engine``; what happens before and after is the
@@ -23,7 +24,7 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 Group = Literal["find", "follow", "restore", "time", "engine", "before", "after", "write", "run"]
-End = Literal["restore", "pipe", "stdin", "inspect", "vapoursynth", "web", "pipelines"]
+End = Literal["restore", "watch", "pipe", "stdin", "inspect", "vapoursynth", "web", "pipelines"]
 
 TITLES: dict[Group, str] = {
     "find": "Find faces",
@@ -40,6 +41,7 @@ TITLES: dict[Group, str] = {
 _STREAM: frozenset[Group] = frozenset(("find", "follow", "restore", "time", "engine", "before", "after"))
 TAKES: dict[End, frozenset[Group]] = {
     "restore": frozenset(TITLES),
+    "watch": frozenset(TITLES),
     "pipe": _STREAM,
     "stdin": _STREAM,
     "inspect": frozenset(("find", "follow", "engine", "before")),

@@ -67,16 +67,19 @@ class RestoreOptions(BaseModel):
         "follow",
         "File of `gfpvideo inspect` to take faces from.",
         films=True,
-        never=("inspect", "pipelines", "web"),
+        never=("watch", "inspect", "pipelines", "web"),
     )
     lag: int = option(12, "follow", "Frames that tracking looks ahead.", films=True, ge=0, le=120)
     max_gap: int = option(8, "follow", "Frames for which a missed face is filled in.", films=True, ge=0, le=120)
     smooth: bool = option(True, "follow", "Stabilise landmarks over time and fill gaps.", films=True)
 
     only: tuple[int, ...] = option(
-        (), "restore", "Restore these tracks alone (`gfpvideo inspect` numbers them).", never=("pipelines", "web")
+        (),
+        "restore",
+        "Restore these tracks alone (`gfpvideo inspect` numbers them).",
+        never=("watch", "pipelines", "web"),
     )
-    skip: tuple[int, ...] = option((), "restore", "Leave these tracks alone.", never=("pipelines", "web"))
+    skip: tuple[int, ...] = option((), "restore", "Leave these tracks alone.", never=("watch", "pipelines", "web"))
     max_faces: int | None = option(
         None, "restore", "Most faces of a frame to restore, the largest first.", shown="all", ge=1
     )
@@ -298,7 +301,7 @@ class RestoreOptions(BaseModel):
         "Go on with an interrupted restoration of the same target.",
         films=True,
         identity=False,
-        never=("pipelines",),
+        never=("watch", "pipelines"),
     )
     disk_check: bool = option(
         True,

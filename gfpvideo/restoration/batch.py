@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
@@ -50,6 +50,11 @@ def targets_of(sources: Sequence[Path], folder: Path, options: RestoreOptions) -
         source: folder / _name(source, suffix, alone=names[source.with_suffix(suffix).name] == 1)
         for source, suffix in suffixes.items()
     }
+
+
+def lasting_target(source: Path, folder: Path, options: RestoreOptions) -> Path:
+    """Where one goes whose neighbours are not known yet: as :func:`targets_of`, but the same whoever comes later."""
+    return folder / _name(source, _suffix(source, options), alone=False)
 
 
 def _suffix(source: Path, options: RestoreOptions) -> str:
@@ -106,7 +111,7 @@ def restore_folder(
             kept += 1
             continue
         job = job_of(path, to)
-        yield from _one(path, job, report, first=not report.pieces)
+        yield from restore_one(path, job, report, first=not report.pieces)
         if to.exists():
             kind = PictureDone if path in pictures else FilmDone
             yield kind(path, to, done + 1, len(targets))
@@ -123,8 +128,23 @@ def _interrupted(done: int, total: int, films: Sequence[Path]) -> str:
     return f"interrupted; {done} of {total} pictures are done: move those away to go on"
 
 
-def _one(path: Path, job: OneJob, report: Report, *, first: bool) -> Iterator[Event]:
-    """Restore one; what goes wrong with it alone becomes a warning."""
+def restore_one(path: Path, job: OneJob, report: Report, *, first: bool) -> Generator[Event, None, Exception | None]:
+    """Restore one file of several; what goes wrong with it alone becomes a warning.
+
+    Args:
+        path: the file.
+        job: its restoration.
+        report: takes in what was done, or the warning.
+        first: whether the networks' loading is worth telling.
+
+    Returns:
+        What went wrong.
+
+    Raises:
+        StoppedError: if the job was asked to stop.
+        EngineError: the next one would meet the same.
+        WeightsError: the same.
+    """
     try:
         for event in job.run():
             if not isinstance(event, Warned | Done) and (first or not isinstance(event, Loading)):
@@ -135,8 +155,10 @@ def _one(path: Path, job: OneJob, report: Report, *, first: bool) -> Iterator[Ev
         raise
     except GfpvideoError as error:
         report.warnings.append(f"skipped: {error}")
+        return error
     except Exception as error:
         _log.exception("%s: restoring it failed", path)
         report.warnings.append(f"skipped: {path}: {type(error).__name__}: {error}; this is a bug of gfpvideo")
-    else:
-        report.take_in(job.report)
+        return error
+    report.take_in(job.report)
+    return None

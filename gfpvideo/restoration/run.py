@@ -195,7 +195,7 @@ class Job:
         started = time.monotonic()
         _log.info("%s -> %s, %s", self.source, self.target, self.options.model_dump(exclude_defaults=True))
         if self.kind == "folder":
-            yield from restore_folder(self.source, self.target, self.options, self._piece, report, self._stop)
+            yield from restore_folder(self.source, self.target, self.options, self.piece, report, self._stop)
         else:
             end = restore_film if self.kind == "film" else restore_picture
             yield from end(self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
@@ -210,8 +210,8 @@ class Job:
         _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
         yield Done(report)
 
-    def _piece(self, source: Path, target: Path) -> "Job":
-        """The job of one file of a folder; networks are kept from one to the next."""
+    def piece(self, source: Path, target: Path) -> "Job":
+        """The job of one file of this job's folder; networks are kept from one to the next."""
         before = self._latest
         kept = self._parts if before is None else before._parts
         self._latest = job = Job(source, target, self.options, kept, stop=self._stop)

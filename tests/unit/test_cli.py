@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from gfpvideo import __version__
 from gfpvideo.cli import app
+from gfpvideo.cli.doctor import _unused
 from gfpvideo.errors import StoppedError
 from gfpvideo.options.restore import RestoreOptions
 from quick import QUICK_ARGUMENTS
@@ -181,6 +182,18 @@ def test_weights_commands(tmp_path: Path) -> None:
     result = runner.invoke(app, ["weights", "verify", "--weights-dir", str(tmp_path)])
     assert result.exit_code == 2
     assert not wrong.exists()
+
+
+def test_the_doctor_names_libraries_that_lie_unused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "nvidia_cublas-13.1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: nvidia-cublas\nVersion: 13.1\n")
+    (package / "RECORD").write_text("nvidia/libcublas.so,sha256=0,2500000000\nnvidia/LICENSE,,\n")
+    monkeypatch.setattr("gfpvideo.generator.engines.choose.cuda_present", lambda: False)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert _unused() == ["unused: 2.5 GB of CUDA's libraries, and no CUDA device; README.md says how to do without"]
+    monkeypatch.setattr("gfpvideo.generator.engines.choose.cuda_present", lambda: True)
+    assert _unused() == []
 
 
 def test_version() -> None:
