@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gfpvideo.composite.light import source_light
 from gfpvideo.frames import Crop, Frame, GeneratedFrame, Patch, Rect, RestoredCrop, RestoredFrame
 from gfpvideo.pixels.color import FloatImage, add_rgb, component_slices, read_rgb
-from gfpvideo.pixels.geometry import invert, local, resample, scale_of
+from gfpvideo.pixels.geometry import invert, local, low_passed, resample, scale_of
 
 Color = Literal["source", "model"]
 
@@ -117,10 +117,16 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
         change += np.float32(replaced / 2) * mask[..., None] * (crop.source + 1)
     difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
     if replaced:
-        there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
+        there = _there(frame, crop)
         region = resample(mask, to_rect, size, cv2.BORDER_CONSTANT)
         difference -= np.float32(replaced) * region[..., None] * there
     return difference
+
+
+def _there(frame: Frame, crop: Crop) -> FloatImage:
+    """(h, w, 3) RGB under a crop's rectangle; of what a network drew, only as fine as the crop can stand for it."""
+    there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
+    return low_passed(there, crop.to_crop) if crop.redrawn else there
 
 
 def _change(restored: RestoredCrop, color: Color) -> FloatImage:
@@ -136,6 +142,9 @@ def fineness(crop: Crop) -> float:
     """How far the crop can stand for the frame: 0 where it is as coarse or coarser, 1 where it is clearly finer.
 
     Noise near the limit of the frame's raster does not survive the way into a finer crop; the difference of two crops
-    cannot take it away, so there the frame is replaced by what the crop holds of it.
+    cannot take it away, so there the frame is replaced by what the crop holds of it. A frame that was enlarged holds no
+    more than before, unless a network drew it: of that the crop knows nothing, and the two would both be seen.
     """
-    return float(np.clip((scale_of(crop.to_crop) - _COARSE) / (_FINE - _COARSE), 0.0, 1.0))
+    if crop.redrawn:
+        return 1.0
+    return float(np.clip((scale_of(crop.to_crop) * crop.enlarged - _COARSE) / (_FINE - _COARSE), 0.0, 1.0))

@@ -223,9 +223,15 @@ class RestoreOptions(BaseModel):
         filters=True,
         never=("web",),
     )
-    upscale: int = option(1, "after", "Enlarge the picture this many times, by Lanczos.", films=True, ge=1, le=8)
+    upscale: int = option(
+        1,
+        "after",
+        "Enlarge the picture this many times, by Lanczos; faces get all that their restoration holds.",
+        ge=1,
+        le=8,
+    )
     background_model: Path | None = option(
-        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", films=True, never=("web",)
+        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", never=("web",)
     )
     compare: Comparison | None = option(
         None,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from gfpvideo.composite import weigh as weighing
+from gfpvideo.composite.enlarge import enlarge
 from gfpvideo.composite.guard import guard
 from gfpvideo.composite.mask import mask
 from gfpvideo.composite.paste import paste
@@ -23,6 +24,7 @@ from gfpvideo.faces.tracks_file import recorded
 from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, ShotFrame, TrackedFrame
 from gfpvideo.generator import batches
 from gfpvideo.generator.batches import first_of_block, generate
+from gfpvideo.media.enlarge import Enlarger
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
@@ -98,8 +100,12 @@ def restore_faces(
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
-    pasted = run("paste", paste(steadied, strength=options.strength, color=options.color), thread=True)
-    return _since(pasted, first)
+    large = run("enlarge", enlarge(_since(steadied, first), _enlarger(parts, options)), thread=options.upscale > 1)
+    return run("paste", paste(large, strength=options.strength, color=options.color), thread=True)
+
+
+def _enlarger(parts: Parts, options: RestoreOptions) -> Enlarger | None:
+    return Enlarger(options.upscale, parts.enlarge) if options.upscale > 1 else None
 
 
 def reach(options: RestoreOptions) -> Reach:

@@ -112,7 +112,7 @@ def test_the_result_depends_on_all_but_a_few() -> None:
 OTHER: dict[str, Any] = {
     "detect_every": 1, "tracks": "t.json", "lag": 3, "max_gap": 3, "smooth": False, "steady": 2, "grain": "match",
     "batch": 2, "reuse": 0, "start": "1", "end": "2", "deinterlace": True, "telecine": True, "filters": ["hflip"],
-    "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "upscale": 2, "compare": "side",
+    "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "compare": "side",
     "container": "mp4", "codec": "ffv1", "crf": 3, "preset": "slow", "encoder_options": {"a": "b"},
     "audio_codec": "aac", "strict": True, "workers": 2, "segment": 8, "resume": True, "disk_check": False,
 }  # fmt: skip
@@ -127,7 +127,7 @@ def test_what_is_for_films_is_refused_for_pictures(name: str, tmp_path: Path) ->
     for source in (photo, tmp_path):
         with pytest.raises(OptionError, match=f"option {name.replace('_', '-')} is for films, not for pictures"):
             gfpvideo.restore(source, None, options)
-    assert set(films_alone(RestoreOptions)) - OTHER.keys() == {"audio_kbits", "background_model", "gather"}
+    assert set(films_alone(RestoreOptions)) - OTHER.keys() == {"audio_kbits", "gather"}
 
 
 def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
