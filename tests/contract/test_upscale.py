@@ -90,7 +90,7 @@ def test_colours_come_back(pix_fmt: str, matrix: int, rng: np.random.Generator) 
 
 
 PART: dict[str, Any] = {
-    "upscale": 2, "codec": "ffv1", "segment": 8, "end": "1", "detect_size": 256,
+    "upscale": 2, "codec": "ffv1", "segment": 8, "end": "0.9", "detect_size": 256,
     **QUICK,
 }  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_two_workers_make_the_same_film(film: Path, at_once: Path, tmp_path: Pat
 
 
 def test_a_pipe_gives_the_films_samples(film: Path, at_once: Path) -> None:
-    options = ["--upscale", "2", "--end", "1", *QUICK_ARGUMENTS]
+    options = ["--upscale", "2", "--end", "0.9", *QUICK_ARGUMENTS]
     done = subprocess.run(
         [sys.executable, "-m", "gfpvideo", "pipe", str(film), *options], capture_output=True, check=True
     )

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,10 @@ def test_importing_the_command_line_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("values", [{"start": "0.5", "end": "0:01.25"}, {"end": Fraction(1, 3)}, {"end": "7"}])
+def test_workers_are_told_times_exactly(values: dict[str, Any]) -> None:
+    """Options go to them as JSON."""
+    options = RestoreOptions.parse(values)
+    assert RestoreOptions.model_validate_json(options.model_dump_json()) == options
