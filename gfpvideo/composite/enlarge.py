@@ -1,7 +1,8 @@
 """Enlarge frames before faces are put back, so that faces keep the detail of their crops and are not stretched.
 
 All stages before work at the frame's own size. How much of its restoration a face needs is measured there too, on its
-crop: the generator can add what the crop lacks and no more, however large the frame becomes.
+crop: the generator can add what the crop lacks and no more, however large the frame becomes. Only what is too small to
+be worth it is asked of the picture that is shown (:mod:`gfpvideo.composite.weigh`).
 """
 
 from collections.abc import Iterator

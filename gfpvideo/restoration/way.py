@@ -90,7 +90,7 @@ def restore_faces(
     """
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
-    weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
+    weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt, times=options.upscale), thread=True)
     wanted = first_of_block(first - steadying.reach(options.steady).back)
     apart = _since(weighed, wanted - gathering.reach(on=options.gather).back)
     moving = run("motion", follow_motion(apart, on=options.gather or options.steady > 0))
