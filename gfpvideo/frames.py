@@ -83,7 +83,7 @@ class Frame:
     shrink: Callable[[int, int], NDArray[np.uint8]]
     """Makes the upright picture of a width and height: (h, w, 3) BGR."""
     picture: object = None
-    """The codec library's own frame; only :mod:`gfpvideo.media` looks inside."""
+    """The codec library's own frame, or all samples of a photograph; only :mod:`gfpvideo.media` looks inside."""
     place: object = None
     """Where the film can be read from this frame on, if it can; see :mod:`gfpvideo.media.trace`."""
 
@@ -234,6 +234,10 @@ class Crop:
     """(2, s, s) weights of the restorations before and after, where these are enough and the generator skips it."""
     hopeless: bool = False
     """Whether it gets none because nobody can tell where its eyes and mouth are."""
+    enlarged: int = 1
+    """How many times the frame has been enlarged since the crop was cut out; ``to_crop`` and ``rect`` tell of now."""
+    redrawn: bool = False
+    """Whether a network enlarged it, so that it may show there what the crop does not."""
 
     @property
     def seen(self) -> NDArray[np.float32]:
@@ -310,10 +314,10 @@ class Patch:
 
 @dataclass(frozen=True)
 class RestoredFrame:
-    """A frame, and the patches to lay over it one after the other; every other sample is the decoder's."""
+    """A frame, and the patches to lay over it one after the other; every other sample is the frame's."""
 
     frame: Frame
-    """The frame as it was decoded."""
+    """The frame as it was decoded, or as large as it is to be."""
     patches: tuple[Patch, ...]
     spared: int = 0
     """Faces that were followed into this frame and left as they are."""
@@ -324,5 +328,5 @@ class RestoredFrame:
 
     @property
     def touched(self) -> tuple[tuple[int, Rect], ...]:
-        """Track and storage rectangle of each restored face; every sample outside them is the decoder's."""
+        """Track and storage rectangle of each restored face; every sample outside them is the frame's."""
         return tuple((patch.track, patch.rect) for patch in self.patches)

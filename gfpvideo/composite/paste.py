@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gfpvideo.composite.light import source_light
 from gfpvideo.frames import Crop, Frame, GeneratedFrame, Patch, Rect, RestoredCrop, RestoredFrame
 from gfpvideo.pixels.color import FloatImage, add_rgb, component_slices, read_rgb
-from gfpvideo.pixels.geometry import invert, local, resample, scale_of
+from gfpvideo.pixels.geometry import invert, local, low_passed, resample, scale_of
 
 Color = Literal["source", "model"]
 
@@ -112,16 +112,22 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
     change = _change(restored, color)
-    fine = fineness(crop) * crop.damage
+    fine = fineness(crop)
     if fine:
         replaced = restored.mask if restored.replaced is None else restored.mask * restored.replaced
         change += np.float32(fine / 2) * replaced[..., None] * (crop.source + 1)
     difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
     if fine:
-        there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
+        there = _there(frame, crop)
         region = resample(replaced, to_rect, size, cv2.BORDER_CONSTANT)
         difference -= np.float32(fine) * region[..., None] * there
     return difference
+
+
+def _there(frame: Frame, crop: Crop) -> FloatImage:
+    """(h, w, 3) RGB under a crop's rectangle; of what a network drew, only as fine as the crop can stand for it."""
+    there = read_rgb(frame.components, frame.samples, crop.rect).clip(0.0, 1.0)
+    return low_passed(there, crop.to_crop) if crop.redrawn else there
 
 
 def _change(restored: RestoredCrop, color: Color) -> FloatImage:
@@ -138,6 +144,10 @@ def fineness(crop: Crop) -> float:
 
     Noise near the limit of the frame's raster does not survive the way into a finer crop; the difference of two crops
     cannot take it away, so there the frame is replaced by what the crop holds of it. In a film without noise it is
-    detail, and stays.
+    detail, and stays. A frame that was enlarged holds no more than before, unless a network drew it: of that the crop
+    knows nothing, and the two would both be seen.
     """
-    return float(np.clip((scale_of(crop.to_crop) - _COARSE) / (_FINE - _COARSE), 0.0, 1.0))
+    if crop.redrawn:
+        return 1.0
+    finer = np.clip((scale_of(crop.to_crop) * crop.enlarged - _COARSE) / (_FINE - _COARSE), 0.0, 1.0)
+    return float(finer * crop.damage)

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ _LAYOUT_TAGS = {
 _XMP = 700
 _ELSEWHERE = {_XMP, 33723, 34377, 34675}
 """TIFF tags of XMP, IPTC, Photoshop and the colour profile, which other formats have places of their own for."""
+_EXIF_DIRECTORY, _SIDES = 0x8769, (0xA002, 0xA003)
+"""The TIFF tag of EXIF's own directory, and in it those of width and height."""
 _EXIF = b"Exif\x00\x00"
 _XMP_KEY = b"XML:com.adobe.xmp\x00"
 _TEXT_CHUNKS = {b"tEXt", b"iTXt", b"zTXt"}
@@ -72,6 +74,17 @@ class Carried:
             tags = {"tiffinfo": _tags(image), "compression": compression}
             return cls(**common, tiff=tags, lossless=compression not in {"jpeg", "tiff_jpeg", "webp"})
         return cls(**common, lossless=_is_lossless_webp(path))
+
+    def resized(self, width: int, height: int) -> "Carried":
+        """The same for a picture of another size, which EXIF data may name."""
+        exif = Image.Exif()
+        exif.load(self.exif)
+        sides, tags = dict(zip(_SIDES, (width, height), strict=True)), exif.get_ifd(_EXIF_DIRECTORY)
+        named = {tag: side for tag, side in sides.items() if tag in tags}
+        if not named:
+            return self
+        tags.update(named)
+        return replace(self, exif=_EXIF + exif.tobytes().removeprefix(_EXIF))
 
     def lost_in(self, target: Path, *, deep: bool = False) -> list[str]:
         """In words, what a target cannot keep.

@@ -13,7 +13,6 @@ from av.video.stream import VideoStream
 
 from gfpvideo.errors import OptionError
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
-from gfpvideo.options.restore import RestoreOptions
 
 
 def filtered(
@@ -37,13 +36,6 @@ def filtered(
         yield from _through(graph, picture, filters, time_base)
     if graph is not None:
         yield from _through(graph, None, filters, time_base)
-
-
-def after_filters(options: RestoreOptions) -> tuple[str, ...]:
-    """The filters after the restoration, Lanczos enlargement among them."""
-    if options.upscale == 1:
-        return options.filters_after
-    return (*options.filters_after, f"scale=iw*{options.upscale}:ih*{options.upscale}:flags=lanczos")
 
 
 def check_filters(filters: Sequence[str]) -> None:

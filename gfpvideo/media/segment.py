@@ -19,9 +19,8 @@ from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
 from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate, threads_of
-from gfpvideo.media.enlarge import Enlarge, enlarged
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
-from gfpvideo.media.filters import after_filters, filtered
+from gfpvideo.media.filters import filtered
 from gfpvideo.media.patched import Patched
 from gfpvideo.media.places import PLACE_BASE, Places, Segment, writing
 from gfpvideo.media.source import VideoSource
@@ -31,10 +30,10 @@ from gfpvideo.options.restore import Comparison, RestoreOptions
 class SegmentEncoder:
     """Encodes the segments of one film, all with the same settings."""
 
-    def __init__(self, source: VideoSource, options: RestoreOptions, enlarge: Enlarge | None = None) -> None:
+    def __init__(self, source: VideoSource, options: RestoreOptions) -> None:
         self.warnings: list[str] = []
         self._source = source
-        self._options, self._enlarge = options, enlarge
+        self._options = options
         self._settings: EncoderSettings | None = None
 
     def encode(self, path: Path, frames: Iterator[RestoredFrame]) -> Generator[RestoredFrame, None, Segment]:
@@ -44,7 +43,7 @@ class SegmentEncoder:
             OptionError: if the encoder does not work with this picture or these options.
             OutputError: if the file cannot be written.
         """
-        pictures = finished(frames, self._source, self._options, self._enlarge)
+        pictures = finished(frames, self._source, self._options)
         first = next(pictures)
         settings = self._settings_for(first[1])
         pts: list[int] = []
@@ -125,7 +124,7 @@ def _encoded(video: VideoStream, picture: VideoFrame | None) -> list[Packet]:
 
 
 def finished(
-    frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions, enlarge: Enlarge | None = None
+    frames: Iterator[RestoredFrame], source: VideoSource, options: RestoreOptions
 ) -> Generator[tuple[RestoredFrame, VideoFrame], None, None]:
     """Frames and what is written for them; filters begin anew with each call, so that any frame may be the first.
 
@@ -133,10 +132,8 @@ def finished(
         OptionError: if a filter does not work, or does not keep every frame.
     """
     waiting: deque[RestoredFrame] = deque()
-    filters = options.filters_after if enlarge is not None else after_filters(options)
+    filters = options.filters_after
     pictures = _made(frames, waiting, options.compare)
-    if enlarge is not None:
-        pictures = (enlarged(picture, enlarge) for picture in pictures)
     if filters:
         pictures = filtered(pictures, filters, source.stream, source.time_base)
     for picture in pictures:

@@ -26,6 +26,8 @@ PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 """Suffixes of files that are taken for photographs."""
 _DEEP_SUFFIXES = {".png", ".tif", ".tiff"}
 """Those of formats that are written with 16 bits a sample."""
+_LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+"""Most pixels of a side that a format's library writes, where it has a limit."""
 _DIRECT_MODES = {"L", "LA", "RGB", "RGBA"}
 """Pillow modes whose samples are used as they are."""
 _CONVERTED_MODES = {"P": "RGB", "1": "L", "PA": "RGBA"}
@@ -41,8 +43,7 @@ class Picture:
     """An opened photograph: its frame, and what else the file held."""
 
     frame: Frame
-    pixels: NDArray[np.integer]
-    """(H, W) or (H, W, C) samples in storage orientation, RGB order, alpha last."""
+    """Its ``picture``: (H, W) or (H, W, C) samples in storage orientation, RGB order, alpha last."""
     mode: str
     """Pillow's name for the samples, or empty for deep ones."""
     carried: Carried
@@ -93,18 +94,37 @@ def read_picture(path: Path, target: Path | None = None) -> Picture:
         raise InputError(f"{path}: not a readable picture ({str(error).splitlines()[0][:100]})") from None
 
 
+def check_sides(picture: Picture, target: Path, times: int) -> None:
+    """Refuse to enlarge a photograph beyond what the target's format holds, before any work.
+
+    Raises:
+        OptionError: if it would be.
+    """
+    longest = _LONGEST.get(target.suffix.lower())
+    width, height = (times * side for side in picture.frame.size)
+    if longest is not None and max(width, height) > longest:
+        raise OptionError(
+            f"{target}: {width}x{height} pixels are more than {target.suffix} holds ({longest} a side); give a .png, or"
+            " a smaller --upscale"
+        )
+
+
 def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, overwrite: bool) -> None:
     """Write a restored photograph in the format of its suffix, with what the source carried.
 
     Raises:
         OutputError: if it cannot be written; nothing is left behind then.
     """
-    pixels = picture.pixels.copy()
-    view = pixels[..., None] if pixels.ndim == 2 else pixels
-    lay_over(restored, [view[..., index] for index in range(len(restored.frame.components))])
+    whole = restored.frame.picture
+    assert isinstance(whole, np.ndarray), "frames of photographs carry their samples"
+    pixels = whole.copy()
+    lay_over(restored, components_of(pixels))
     with atomic_target(target, overwrite=overwrite) as scratch:
         if picture.mode:
-            Image.fromarray(pixels, picture.mode).save(scratch, **picture.carried.saving(target))
+            carried = picture.carried
+            if restored.frame.size != picture.frame.size:
+                carried = carried.resized(*restored.frame.size)
+            Image.fromarray(pixels, picture.mode).save(scratch, **carried.saving(target))
         else:
             _write_deep(pixels, scratch)
 
@@ -124,7 +144,7 @@ def _from_pillow(path: Path, image: Image.Image, target: Path) -> Picture:
     if mode not in _DIRECT_MODES:
         raise UnsupportedMediaError(f"{path}: pictures in {mode} are not supported; convert it to RGB first")
     pixels = np.asarray(image)
-    return Picture(_frame(pixels, 8, turn), pixels, mode, carried, tuple(warnings))
+    return Picture(_frame(pixels, 8, turn), mode, carried, tuple(warnings))
 
 
 def _turn(image: Image.Image) -> Turn:
@@ -157,7 +177,7 @@ def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
     pixels = Orientation(pixels.shape[1], pixels.shape[0], turn=_turn(image)).upright(pixels)
     lost = Carried.of(path, image).lost_in(path, deep=True)
     warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
-    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), pixels, "", Carried(), warnings)
+    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), "", Carried(), warnings)
 
 
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:
@@ -184,20 +204,32 @@ def _swap_red_blue(pixels: NDArray[np.integer]) -> NDArray[np.integer]:
     return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
 
 
+def planes_of(pixels: NDArray[np.integer]) -> tuple[NDArray[np.integer], ...]:
+    """Views of a photograph's samples, (H, W) or (H, W, C), one (H, W) array each; transparency is the last."""
+    whole = pixels.reshape(*pixels.shape[:2], -1)
+    return tuple(whole[..., index] for index in range(whole.shape[2]))
+
+
+def components_of(pixels: NDArray[np.integer]) -> tuple[NDArray[np.integer], ...]:
+    """The same without transparency: R, G, B, or shades of grey alone."""
+    planes = planes_of(pixels)
+    return planes[: 3 if len(planes) >= 3 else 1]
+
+
 def _frame(pixels: NDArray[np.integer], bits: int, turn: Turn) -> Frame:
     height, width = pixels.shape[:2]
-    colour = (
-        pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] >= 3 else pixels.reshape(height, width, -1)[..., :1]
-    )
+    colours = components_of(pixels)
+    colour = pixels.reshape(height, width, -1)[..., : len(colours)]
     orientation = Orientation(width, height, turn=turn)
     return Frame(
         index=0,
         pts=0,
         time_base=Fraction(1),
-        components=read_only(tuple(colour[..., index] for index in range(colour.shape[2]))),
-        samples=Samples("rgb" if colour.shape[2] == 3 else "gray", bits, full_range=True),
+        components=read_only(colours),
+        samples=Samples("rgb" if len(colours) == 3 else "gray", bits, full_range=True),
         to_display=orientation.to_display(),
         shrink=partial(_shrunk, colour, bits, orientation),
+        picture=pixels,
     )
 
 

@@ -13,7 +13,8 @@ from gfpvideo.errors import OptionError
 from gfpvideo.media.container import Limits, main_video, open_container
 from gfpvideo.media.convert import nearest
 from gfpvideo.media.encoder import AUTO, find_encoder, has_option, without_loss
-from gfpvideo.media.filters import after_filters, filtered
+from gfpvideo.media.enlarge import lanczos
+from gfpvideo.media.filters import filtered
 from gfpvideo.options.restore import RestoreOptions
 
 FORMATS = {
@@ -115,7 +116,8 @@ def written_format(source: Path, options: RestoreOptions) -> tuple[VideoFormat, 
             return VideoFormat("yuv420p", 64, 64), (stream.width, stream.height)
         name = nearest(stream.format) if not options.filters else stream.format.name
         last = VideoFrame(stream.width, stream.height, name)
-        for filters in (options.filters, after_filters(options)):
+        larger = (lanczos(options.upscale),) if options.upscale > 1 else ()
+        for filters in (options.filters, larger, options.filters_after):
             if filters:
                 passed = filtered(_once(last), filters, stream, stream.time_base)
                 last = next(passed, last)

@@ -121,7 +121,7 @@ class RestoreOptions(BaseModel):
     every: Every = option(
         "auto",
         "time",
-        "Run the generator for every crop (1), or bring what it made of the frames beside where a face moves little.",
+        "Restore every crop by itself (1), or make it of those beside where a face moves little.",
         films=True,
     )
     steady: int = option(
@@ -233,9 +233,15 @@ class RestoreOptions(BaseModel):
         filters=True,
         never=("web",),
     )
-    upscale: int = option(1, "after", "Enlarge the picture this many times, by Lanczos.", films=True, ge=1, le=8)
+    upscale: int = option(
+        1,
+        "after",
+        "Enlarge the picture this many times, by Lanczos; faces get all that their restoration holds.",
+        ge=1,
+        le=8,
+    )
     background_model: Path | None = option(
-        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", films=True, never=("web",)
+        None, "after", "File of an upscaler that spandrel knows, to enlarge with instead.", never=("web",)
     )
     compare: Comparison | None = option(
         None,

@@ -5,12 +5,14 @@ from fractions import Fraction
 
 
 def seconds(text: str) -> Fraction:
-    """Seconds of ``90``, ``90.5``, ``1:30`` or ``0:01:30.500``.
+    """Seconds of ``90``, ``90.5``, ``1:30`` or ``0:01:30.500``; of ``181/2`` too, as options are written in JSON.
 
     Raises:
         ValueError: if it is not a time.
     """
     match = re.fullmatch(r"(?:(?:(\d{1,6}):)?(\d{1,2}):)?(\d{1,9}(?:\.\d{1,9})?)", text.strip())
+    if re.fullmatch(r"\d{1,18}/[1-9]\d{0,17}", text):
+        return Fraction(text)
     if match is None:
         raise ValueError("must be seconds or h:mm:ss.sss")
     hours, minutes, rest = match.groups()

@@ -54,6 +54,12 @@ def move(affine: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return points @ affine[:, :2].T + affine[:, 2]
 
 
+def enlarging(times: float) -> Affine:
+    """From the pixels of a picture to those of one ``times`` as large, whose outer edges lie where its own do."""
+    shift = (times - 1) / 2
+    return np.array([[times, 0.0, shift], [0.0, times, shift]], np.float64)
+
+
 def scale_of(affine: Affine) -> float:
     """How many times longer a map makes things, on average over directions."""
     return float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
@@ -65,13 +71,19 @@ def resample(picture: FloatImage, affine: Affine, size: tuple[int, int], border:
     Where the map shrinks, the picture is first smoothed by the Gaussian that the lower sampling rate calls for; its
     width grows continuously with the shrinkage, so that a slow zoom does not flicker. Interpolation is cubic.
     """
+    picture = low_passed(picture, affine)
+    return np.asarray(cv2.warpAffine(picture, affine, size, flags=cv2.INTER_CUBIC, borderMode=border), np.float32)
+
+
+def low_passed(picture: FloatImage, affine: Affine) -> FloatImage:
+    """``picture`` without what would alias, were it warped by ``affine``; the picture itself where that enlarges."""
     shrink_x, shrink_y = (1 / np.linalg.norm(affine[:, axis]) for axis in (0, 1))
     sigma_x, sigma_y = (0.5 * np.sqrt(max(0.0, shrink**2 - 1)) for shrink in (shrink_x, shrink_y))
     if max(sigma_x, sigma_y) > 0.1:
         smallest = 1e-3
         smooth = cv2.GaussianBlur(picture, (0, 0), max(sigma_x, smallest), sigmaY=max(sigma_y, smallest))
-        picture = np.asarray(smooth, np.float32)
-    return np.asarray(cv2.warpAffine(picture, affine, size, flags=cv2.INTER_CUBIC, borderMode=border), np.float32)
+        return np.asarray(smooth, np.float32)
+    return picture
 
 
 def local(to_crop: Affine, rect: Rect) -> Affine:

@@ -157,8 +157,9 @@ def _one(
 
 def _shown(restored: RestoredFrame, place: _Place, side: int) -> Moment:
     frame: Frame = restored.frame
-    scale = side / (_AROUND * place.size)
-    shift = np.full(2, (side - 1) / 2) - scale * place.face.landmarks.mean(axis=0)
+    (face,) = (face for face in restored.faces if face.track == place.face.track)  # as large as the frame is now
+    scale = side / (_AROUND * face_size(face.landmarks))
+    shift = np.full(2, (side - 1) / 2) - scale * face.landmarks.mean(axis=0)
     to_window = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
     before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(frame, ()), restored))
     return Moment(frame.index, frame.pts * frame.time_base, place.face.track, before, after)

@@ -33,7 +33,7 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
         frames = film.frames() if source is not None else checked(film.frames(), options)
         restored = restore_faces(follow(run("decode", frames, thread=True), parts, options, run), parts, options, run)
         intervals = _Intervals()
-        with closing(finished(restored, film, options, parts.enlarge)) as pictures:
+        with closing(finished(restored, film, options)) as pictures:
             for item, picture in pictures:
                 writer.write(picture, report.frames)
                 report.note(item)

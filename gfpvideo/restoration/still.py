@@ -7,7 +7,7 @@ from threading import Event as Flag
 from gfpvideo.errors import StoppedError
 from gfpvideo.frames import Frame, TrackedFrame
 from gfpvideo.media.atomic import check_target
-from gfpvideo.media.still import read_picture, write_picture
+from gfpvideo.media.still import check_sides, read_picture, write_picture
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, FrameDone, Loading
@@ -31,6 +31,7 @@ def restore_picture(
     """Restore one photograph; arguments and errors as :func:`gfpvideo.restoration.film.restore_film`."""
     check_target(target, overwrite=options.overwrite)
     picture = read_picture(source, target)
+    check_sides(picture, target, options.upscale)
     yield Loading()
     parts = load()
     report.use(parts.generator.model.name, parts.generator.engine.name)

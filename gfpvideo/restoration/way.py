@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gfpvideo.composite import weigh as weighing
 from gfpvideo.composite.detail import keep_detail
+from gfpvideo.composite.enlarge import enlarge
 from gfpvideo.composite.guard import guard
 from gfpvideo.composite.mask import mask
 from gfpvideo.composite.paste import paste
@@ -24,6 +25,7 @@ from gfpvideo.faces.tracks_file import recorded
 from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, ShotFrame, TrackedFrame
 from gfpvideo.generator import batches
 from gfpvideo.generator.batches import first_of_block, generate
+from gfpvideo.media.enlarge import Enlarger
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
@@ -91,7 +93,7 @@ def restore_faces(
     """
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
-    weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt), thread=True)
+    weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt, times=options.upscale), thread=True)
     sparing = options.every == "auto"
     beside = int(sparing)  # a frame either side decides who is spared, and another one is what he is made of
     wanted = first_of_block(first - steadying.reach(options.steady).back - beside)
@@ -106,8 +108,12 @@ def restore_faces(
     guarded = run("guard", guard(masked, on=options.guard))
     steadied = run("steady", steady(guarded, options.steady, options.grain))
     detailed = run("detail", keep_detail(steadied))
-    pasted = run("paste", paste(detailed, strength=options.strength, color=options.color), thread=True)
-    return _since(pasted, first)
+    large = run("enlarge", enlarge(_since(detailed, first), _enlarger(parts, options)), thread=options.upscale > 1)
+    return run("paste", paste(large, strength=options.strength, color=options.color), thread=True)
+
+
+def _enlarger(parts: Parts, options: RestoreOptions) -> Enlarger | None:
+    return Enlarger(options.upscale, parts.enlarge) if options.upscale > 1 else None
 
 
 def reach(options: RestoreOptions) -> Reach:

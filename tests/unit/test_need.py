@@ -85,6 +85,14 @@ def test_tiny_faces_fade_in(face: FloatImage) -> None:
     assert shares[3] == 0.0
 
 
+def test_small_faces_get_more_where_the_picture_is_enlarged(face: FloatImage) -> None:
+    """They are seen better there; the least size stays where it is, so that faces still fade in from it."""
+    crop = crop_of(coarse(face, 6), landmarks=template(SIZE) * 100 / SIZE)
+    shares = [need(crop, 23, times=times) for times in (1, 2, 4)]
+    assert 0 < shares[0] < shares[1] < shares[2] <= 1
+    assert all(need(crop, 30, times=times) == 0 for times in (1, 2, 4))
+
+
 def test_shares_change_smoothly_along_a_track(face: FloatImage) -> None:
     """A face that suddenly turns: the share falls over frames, and reaches nothing, where the generator is spared."""
     blurred, turned = coarse(face, 6), template(SIZE).copy()

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ OTHER: dict[str, Any] = {
     "detect_every": 1, "tracks": "t.json", "lag": 3, "max_gap": 3, "smooth": False, "steady": 2, "grain": "match",
     "every": "1",
     "batch": 2, "reuse": 0, "start": "1", "end": "2", "deinterlace": True, "telecine": True, "filters": ["hflip"],
-    "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "upscale": 2, "compare": "side",
+    "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "compare": "side",
     "container": "mp4", "codec": "ffv1", "crf": 3, "preset": "slow", "encoder_options": {"a": "b"},
     "audio_codec": "aac", "strict": True, "workers": 2, "segment": 8, "resume": True, "disk_check": False,
 }  # fmt: skip
@@ -128,7 +129,7 @@ def test_what_is_for_films_is_refused_for_pictures(name: str, tmp_path: Path) ->
     for source in (photo, tmp_path):
         with pytest.raises(OptionError, match=f"option {name.replace('_', '-')} is for films, not for pictures"):
             gfpvideo.restore(source, None, options)
-    assert set(films_alone(RestoreOptions)) - OTHER.keys() == {"audio_kbits", "background_model", "gather"}
+    assert set(films_alone(RestoreOptions)) - OTHER.keys() == {"audio_kbits", "gather"}
 
 
 def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
@@ -221,3 +222,10 @@ def test_importing_the_command_line_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("values", [{"start": "0.5", "end": "0:01.25"}, {"end": Fraction(1, 3)}, {"end": "7"}])
+def test_workers_are_told_times_exactly(values: dict[str, Any]) -> None:
+    """Options go to them as JSON."""
+    options = RestoreOptions.parse(values)
+    assert RestoreOptions.model_validate_json(options.model_dump_json()) == options

@@ -105,7 +105,7 @@ class OneProcess:
     ) -> Iterator[FrameDone | SegmentDone]:
         """Restore and write followed frames, among them the first that is missing and those that it hangs on."""
         count_done(self.report, self.journal)
-        encoder = SegmentEncoder(film, self.options, self.parts.enlarge)
+        encoder = SegmentEncoder(film, self.options)
         noted = run("note", self.followed.noted(tracked, film))
         restored = restore_faces(noted, self.parts, self.options, run, self._first)
         written = run("encode", write_segments(restored, self.journal, encoder, self.stop))

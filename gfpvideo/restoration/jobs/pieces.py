@@ -169,7 +169,7 @@ class Segments:
         first = begin + numbers.start * self._journal.length
         end = min(begin + numbers.stop * self._journal.length, self._followed.end)
         with open_film(self._source, self._options) as film, Run() as run:
-            encoder = SegmentEncoder(film, self._options, self._parts.enlarge)
+            encoder = SegmentEncoder(film, self._options)
             restored = restored_piece(
                 film, self._followed, self._parts, self._options, run, first, end, jump=self._jump
             )
