@@ -16,9 +16,11 @@ from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
-from gfpvideo.restoration.batch import found_in, restore_folder
+from gfpvideo.restoration.batch import Batch, found_in
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
+from gfpvideo.restoration.jobs.archive import Archive, Film, Restored
+from gfpvideo.restoration.jobs.staff import Staff
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
 from gfpvideo.restoration.moments import Moment, moments
 from gfpvideo.restoration.opening import for_stills, open_film
@@ -112,6 +114,7 @@ class Job:
         self._stop = stop or Flag()
         self._latest: Job | None = None
         self._in_folder = False
+        self._staff = Staff()
 
     @property
     def kind(self) -> Kind:
@@ -194,11 +197,11 @@ class Job:
         self.report = report = Report(str(self.source), str(self.target))
         started = time.monotonic()
         _log.info("%s -> %s, %s", self.source, self.target, self.options.model_dump(exclude_defaults=True))
-        if self.kind == "folder":
-            yield from restore_folder(self.source, self.target, self.options, self._piece, report, self._stop)
+        if self._in_folder:
+            yield from self._restored(report)
         else:
-            end = restore_film if self.kind == "film" else restore_picture
-            yield from end(self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
+            with self._staff:
+                yield from self._restored(report)
         if self.kind == "film":
             report.warnings = [*self._settled[1], *report.warnings]
         report.seconds = time.monotonic() - started
@@ -210,12 +213,39 @@ class Job:
         _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
         yield Done(report)
 
+    def _restored(self, report: Report) -> Iterator[Event]:
+        source, target, stop = self.source, self.target, self._stop
+        if self.kind == "folder":
+            share = self._shared if self.options.cluster is not None else None
+            yield from Batch(self._sources(), target, self.options, self._piece, share, report, stop).run()
+        elif self.kind == "picture":
+            yield from restore_picture(source, target, self._options(), lambda: self.parts, report, stop)
+        else:
+            hire = self._staff.hire
+            yield from restore_film(source, target, self._options(), lambda: self.parts, hire, report, stop)
+
+    def _sources(self) -> list[Path]:
+        """The pictures and films of a folder."""
+        pictures, films = found_in(self.source)
+        if not pictures and not films:
+            raise InputError(
+                f"{self.source}: the folder holds no films, and no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})"
+            )
+        return [*pictures, *films]
+
+    def _shared(self, films: list[Film]) -> Iterator[Event | Restored]:
+        """Have the machines of a cluster restore films, each by itself; few are left, which they share in pieces."""
+        cluster = self._staff.cluster(self.options)
+        with cluster.crew(None, self.options) as crew:
+            whole = sorted(films, key=lambda film: film[0].stat().st_size, reverse=True)
+            yield from Archive(crew, self._stop).restore(whole[: len(whole) - len(whole) % crew.size])
+
     def _piece(self, source: Path, target: Path) -> "Job":
         """The job of one file of a folder; networks are kept from one to the next."""
         before = self._latest
         kept = self._parts if before is None else before._parts
         self._latest = job = Job(source, target, self.options, kept, stop=self._stop)
-        job._in_folder = True
+        job._in_folder, job._staff = True, self._staff
         if job.kind == "picture":
             job.options = self.options.usual(films_alone(RestoreOptions))
         return job
