@@ -2,14 +2,14 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from typing import Protocol
 
-from gfpvideo.errors import EngineError, GfpvideoError, InputError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, GfpvideoError, InputError, OptionError, StoppedError, WeightsError
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS, default_target
@@ -102,6 +102,7 @@ class Batch:
             GfpvideoError: if not one can be restored, or the target not be written.
         """
         targets = targets_of(self.sources, self.target, self.options)
+        _check_apart(targets)
         make_folder(self.target)
         for path in () if self.options.resume else targets.values():
             check_target(path, overwrite=self.options.overwrite)
@@ -156,6 +157,14 @@ class Batch:
         if all(map(is_picture, self.sources)):
             return f"{done} pictures are done: move those away to go on"
         return f"{done} films and pictures are done: go on with --resume"
+
+
+def _check_apart(targets: Mapping[Path, Path]) -> None:
+    taken: dict[Path, Path] = {}
+    for path, to in targets.items():
+        if to in taken:
+            raise OptionError(f"{taken[to]} and {path} would both become {to}: rename one, or restore them apart")
+        taken[to] = path
 
 
 def is_picture(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import EngineError, OptionError
 from gfpvideo.report import Report
-from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
+from gfpvideo.restoration.events import FilmDone, Following, FramesDone, SegmentDone
 from gfpvideo.restoration.jobs.cluster import Machine, places
 from gfpvideo.restoration.run import Job
 from helpers import packets
@@ -125,6 +126,31 @@ def test_a_machine_lost_in_the_middle_of_a_segment_costs_only_time(
     assert any(isinstance(event, Following) for event in events)
     assert [event.done for event in events if isinstance(event, FramesDone)][-1] == 100
     wait_until(lambda: not workers(), 30)
+
+
+@pytest.mark.slow
+def test_an_archive_is_shared_out(three: Machines, film: Path, tape: Path, tmp_path: Path) -> None:
+    """Whole films while there are enough for all, pieces of the last; a report of each, one broken reel skipped."""
+    folder, out = tmp_path / "archive", tmp_path / "out"
+    folder.mkdir()
+    for number in range(3):
+        shutil.copy(film, folder / f"{number}.mp4")
+    shutil.copy(tape, folder / "tape.mkv")
+    (folder / "broken.mp4").write_bytes(b"not a film" * 500_000)  # the largest: it is given first
+    values = VALUES | {"end": "1", "cluster": three.address}
+    job = Job(folder, out, RestoreOptions.parse(values))
+    events = list(job.run())
+    assert sorted(path.name for path in out.iterdir()) == ["0.mp4", "1.mp4", "2.mp4", "tape.mkv"]
+    (warning,) = job.report.warnings
+    assert warning.startswith(f"skipped: {folder / 'broken.mp4'}: not a film")
+    frames = {Path(piece.target).name: piece.frames for piece in job.report.pieces}
+    assert frames == {"0.mp4": 18, "1.mp4": 18, "2.mp4": 18, "tape.mkv": 25}
+    assert job.report.frames == 79
+    assert sorted(event.done for event in events if isinstance(event, FilmDone))[-1] <= 5
+    assert len([event for event in events if isinstance(event, FilmDone)]) == 4
+    for name in ("2.mp4", "tape.mkv"):
+        gfpvideo.restore(folder / name, tmp_path / name, RestoreOptions.parse(VALUES | {"end": "1"}))
+        assert packets(out / name) == packets(tmp_path / name)
 
 
 @pytest.mark.slow
