@@ -355,7 +355,7 @@ def a_ray(workers: int, folder: Path, frames: int, costs: Costs) -> Iterator[Any
             """See cluster.Hand."""
             return json.dumps(ready())
 
-        def do(self, task: str) -> Iterator[str]:
+        def do(self, _: str, task: str) -> Iterator[str]:
             """See cluster.Hand."""
             told = json.loads(task)
             for seconds, then, message in () if "film" in told else self.film.steps(told):
@@ -401,7 +401,7 @@ def cost_of_news(count: int = 3000) -> float:
     """Seconds that a piece of news takes, over a real Ray, by a worker that does nothing but tell."""
     import ray
 
-    nothing = Costs(0, 0, 0, 0, 0, 0, 0, 1)
+    nothing = Costs(0, 0, 0, 0, 0, 0, 0, 0, 1)
     with tempfile.TemporaryDirectory() as scratch, a_ray(1, Path(scratch), 1, nothing) as crew:
         crew.start()
         while crew.news(1.0) is None:
@@ -429,24 +429,17 @@ def main() -> None:
     costs = replace(costs, news=cost_of_news())
     share = costs.follow / (costs.follow + costs.frame)
     print(f"{costs}\nfollowing takes {share:.1%} of the whole", flush=True)
-    quick = replace(
-        costs,
-        follow=costs.follow / arguments.hurry,
-        rest=costs.rest / arguments.hurry,
-        face=costs.face / arguments.hurry,
-    )
+    hurry = arguments.hurry
+    quick = replace(costs, follow=costs.follow / hurry, rest=costs.rest / hurry, face=costs.face / hurry)
     one, ten = (really(workers, arguments.segments, quick) for workers in (1, 10))
-    print(
-        f"real Ray, {arguments.segments} segments: one {one:.1f} s, ten {ten:.1f} s, {one / ten:.2f} times", flush=True
-    )
+    print(f"real Ray, {arguments.segments} segments: one {one:.1f} s, ten {ten:.1f} s, {one / ten:.2f} times")
+    sooner = replace(costs, follow=costs.follow / 10)
     results: dict[str, Any] = {
         "costs": asdict(costs),
         "follow_share": share,
-        "real": {"hurry": arguments.hurry, "segments": arguments.segments, "one": one, "ten": ten},
+        "real": {"hurry": hurry, "segments": arguments.segments, "one": one, "ten": ten},
         "hour": [hour(workers, costs) for workers in WORKERS],
-        "hour_followed_ten_times_as_fast": [
-            hour(workers, replace(costs, follow=costs.follow / 10)) for workers in WORKERS
-        ],
+        "hour_followed_ten_times_as_fast": [hour(workers, sooner) for workers in WORKERS],
         "archive": [archive(workers, costs) for workers in WORKERS],
     }
     arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """Machines of a cluster restore a film together: the same film, whatever becomes of them."""
 
+import json
 import os
 import random
 import shutil
@@ -21,7 +22,7 @@ from gfpvideo.cli import app
 from gfpvideo.errors import EngineError, OptionError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import FilmDone, Following, FramesDone, SegmentDone
-from gfpvideo.restoration.jobs.cluster import Machine, places
+from gfpvideo.restoration.jobs.cluster import Hand, Machine, places
 from gfpvideo.restoration.run import Job
 from helpers import packets
 from machines import Machines, machines, wait_until, workers, writing
@@ -183,6 +184,13 @@ def test_where_workers_belong() -> None:
         places(mixed, 3, gpus=True)
     with pytest.raises(EngineError, match="no machine with a core"):
         places([Machine("head", 0, 0)], None, gpus=True)
+
+
+def test_a_worker_does_nothing_that_it_is_not_ready_for() -> None:
+    """Ray may have started it again meanwhile, or repeat an earlier call late: of another film, say."""
+    assert [json.loads(message) for message in Hand(0, 1).do("a film", '{"follow": true}')] == [
+        {"died": "and was started again"}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -112,9 +113,13 @@ class Hand:
             os.sched_setaffinity(0, shares(sorted(cores()), parts)[part])
         self._worker: Worker | None = None
         self._options = RestoreOptions()
+        self._job: str | None = None
+        """What it is ready for."""
 
-    def ready(self, source: str | None, options: str, often: float) -> str:
+    def ready(self, job: str) -> str:
         """Load networks, unless they are loaded; what it is then."""
+        self._job = None
+        source, options, often = json.loads(job)
         kept = None if self._worker is None else self._worker.parts
         try:
             self._options = RestoreOptions.model_validate_json(options)
@@ -122,11 +127,12 @@ class Hand:
         except GfpvideoError as error:
             return json.dumps(failed(error))
         self._worker.often = often
+        self._job = job
         return json.dumps(self._worker.ready())
 
-    def do(self, task: str) -> Iterator[str]:
-        """Do a task; tells how it gets on."""
-        if self._worker is None:
+    def do(self, job: str, task: str) -> Iterator[str]:
+        """Do a task of the job that it was last made ready for; tells how it gets on."""
+        if self._worker is None or job != self._job:  # Ray has started it again since, or called it again, late
             yield json.dumps({"died": "and was started again"})
             return
         told = json.loads(task)
@@ -251,6 +257,8 @@ class Hands:
     def __exit__(self, *_: object) -> None:
         import ray
 
+        while self.news(0.1) is not None:  # calls that are over say so
+            pass
         at_work = [worker for call, worker in self._listening.items() if isinstance(call, ray.ObjectRefGenerator)]
         for worker in set(at_work):  # nobody waits for what they are at
             self.kill(worker)
@@ -260,12 +268,16 @@ class Hands:
         number, self._started = self._started, self._started + 1
         place = min(set(range(self.size)) - set(self._places.values()))
         self._places[number] = place
-        options = self.options.model_copy(update={"cluster": None, "workers": 1})
         call = self.cluster.hand(place).ready.options(max_task_retries=-1)  # it waits until Ray has one there
-        source = None if self.source is None else str(self.source.absolute())
-        often = max(0.2, self.size / _MOST_NEWS)
-        self._listening[call.remote(source, options.model_dump_json(), often)] = number
+        self._listening[call.remote(self._job)] = number
         return number
+
+    @cached_property
+    def _job(self) -> str:
+        """What workers are made ready for."""
+        source = None if self.source is None else str(self.source.absolute())
+        options = self.options.model_copy(update={"cluster": None, "workers": 1})
+        return json.dumps([source, options.model_dump_json(), max(0.2, self.size / _MOST_NEWS)])
 
     def give(self, worker: int, task: Message) -> None:
         """See :class:`~gfpvideo.restoration.jobs.crew.Crew`."""
@@ -275,7 +287,7 @@ class Hands:
             return
         # Not tried again by Ray, which would wait for this very worker: the foreman gives it to whoever is free.
         call = hand.do.options(num_returns="streaming", max_task_retries=0)
-        self._listening[call.remote(json.dumps(task))] = worker
+        self._listening[call.remote(self._job, json.dumps(task))] = worker
 
     def news(self, timeout: float) -> News | None:
         """See :class:`~gfpvideo.restoration.jobs.crew.Crew`."""

@@ -1,5 +1,6 @@
 """Share a film out among workers: one follows its faces, all restore the segments that have been followed."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from gfpvideo.restoration.jobs.worker import Message, wait_for
 News = Following | FramesDone | SegmentDone
 PATIENCE = 0.2
 """Seconds after which it is seen whether somebody has asked to stop."""
+_FAREWELL = 1.0
+"""Seconds that are waited for last words once all segments are there."""
 _APPEARS = 30.0
 """Seconds within which a segment that another machine has written is seen here."""
 TRIES = 3
@@ -93,10 +96,21 @@ class Foreman:
                 yield from self._hear(self._work, worker, message)
             if self.stop.is_set() and self._at_rest():
                 raise StoppedError(f"interrupted; {journal.frames} frames are done: go on with --resume")
-        for worker in [worker for worker, task in self._doing.items() if task != _LOAD]:
-            self.crew.kill(worker)  # another was faster
+        yield from self._leave(self._work)
         for seconds in self._stages.values():
             self.report.add_seconds(seconds)
+
+    def _leave(self, work: "_Work") -> Iterator[News]:
+        """Hear what workers that are done have to say; end those that are still at what another was faster at."""
+        deadline = time.monotonic() + _FAREWELL
+        while self._restoring() and time.monotonic() < deadline:
+            for worker, message in self._heard():
+                yield from self._hear(work, worker, message)
+        for worker in self._restoring():
+            self.crew.kill(worker)
+
+    def _restoring(self) -> list[int]:
+        return [worker for worker, task in self._doing.items() if task != _LOAD]
 
     def _start(self) -> None:
         worker = self.crew.start()
