@@ -17,6 +17,7 @@ import argparse
 import heapq
 import itertools
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -96,7 +97,7 @@ def clock() -> float:
     return time.process_time() / len(cores())
 
 
-def measured(storage: float) -> Costs:
+def measured(storage: float, count: int) -> Costs:
     """Measure what everything costs here, but for news."""
     options = RestoreOptions(model="compact", preset="ultrafast", segment=SEGMENT)
     with tempfile.TemporaryDirectory() as scratch:
@@ -105,7 +106,7 @@ def measured(storage: float) -> Costs:
         started = clock()
         parts = load_parts(options)
         load = clock() - started
-        rounds = [_round(folder / str(number), options, parts, big) for number in range(3)]
+        rounds = [_round(folder / str(number), options, parts, big) for number in range(count)]
         follow, face, quick, whole, join = (statistics.median(values) for values in zip(*rounds, strict=True))
         target = (folder / "0" / "film.mp4").stat().st_size
     return Costs(
@@ -371,6 +372,7 @@ def a_ray(workers: int, folder: Path, frames: int, costs: Costs) -> Iterator[Any
         def stop(self) -> None:
             """See cluster.Hand."""
 
+    os.environ |= {"RAY_worker_niceness": "0", "RAY_AUTH_MODE": "disabled"}  # a token would be left in the home folder
     before = cluster.Hand
     cluster.Hand = Sleeper  # type: ignore[misc, assignment]
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=80 << 20)
@@ -421,11 +423,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--plot", type=Path, required=True)
     parser.add_argument("--storage", type=float, default=110.0, help="MB/s; 110 is what a gigabit network carries")
+    parser.add_argument("--rounds", type=int, default=3, help="of measuring, of which medians are taken")
+    parser.add_argument("--costs", type=Path, help="the JSON of an earlier run: do not measure again")
     parser.add_argument("--hurry", type=float, default=100.0, help="what times of the real run are divided by")
     parser.add_argument("--segments", type=int, default=60, help="of the real run")
     arguments = parser.parse_args()
-    costs = measured(1e6 * arguments.storage)
-    costs = replace(costs, news=cost_of_news())
+    if arguments.costs is not None:
+        costs = Costs(**json.loads(arguments.costs.read_text(encoding="utf-8"))["costs"])
+    else:
+        costs = replace(measured(1e6 * arguments.storage, arguments.rounds), news=cost_of_news())
     share = costs.follow / (costs.follow + costs.frame)
     print(f"{costs}\nfollowing takes {share:.1%} of the whole", flush=True)
     hurry = arguments.hurry

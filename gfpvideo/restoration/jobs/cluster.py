@@ -388,6 +388,7 @@ def _join(address: str) -> bool:
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", _ATTEMPTS)
     import ray
     import ray._private.worker
+    import ray.exceptions
 
     if ray.is_initialized():
         return False
@@ -396,7 +397,7 @@ def _join(address: str) -> bool:
     with _our_signals():
         try:
             ray.init(address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise EngineError(
                 f"--cluster {address}: cannot be joined from here ({_last_line(error)}); this machine must belong to"
                 " the cluster: ray start --address=HOST:PORT"
