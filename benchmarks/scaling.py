@@ -375,7 +375,7 @@ def a_ray(workers: int, folder: Path, frames: int, costs: Costs) -> Iterator[Any
     os.environ |= {"RAY_worker_niceness": "0", "RAY_AUTH_MODE": "disabled"}  # a token would be left in the home folder
     before = cluster.Hand
     cluster.Hand = Sleeper  # type: ignore[misc, assignment]
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=80 << 20)
+    ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=80 << 20)
     try:
         with cluster.Cluster(RestoreOptions(cluster="auto", workers=workers)) as joined:
             yield joined.crew(SAMPLE, RestoreOptions())

@@ -95,6 +95,7 @@ def test_twenty_random_kills(three: Machines, tape: Path, at_once: tuple[Path, R
         assert len(killed) == 1
         assert packets(target) == packets(at_once[0])
         target.unlink()
+        print(f"{number + 1} killed, the film is identical", flush=True)
 
 
 def kill_one(target: Path, delay: float, chance: random.Random, killed: list[int]) -> None:
