@@ -12,6 +12,7 @@ from gfpvideo.cli.bench import bench
 from gfpvideo.cli.common import INTERRUPTED, ignore_signals
 from gfpvideo.cli.doctor import doctor
 from gfpvideo.cli.evaluate import evaluate_app
+from gfpvideo.cli.flags import Restoring
 from gfpvideo.cli.inspect import inspect
 from gfpvideo.cli.jobs import jobs_app
 from gfpvideo.cli.pipe import pipe
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(restore)
+app.command(cls=Restoring)(restore)
 app.command()(watch)
 app.command()(inspect)
 app.command()(pipe)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
+import typer.core
 from pydantic.fields import FieldInfo
 
 from gfpvideo.options.groups import TITLES, End, about, choices_of, default_and_range, flag_name, kind_of, taken
@@ -75,6 +76,27 @@ def _annotation(name: str, field: FieldInfo) -> Any:
     return Annotated[_kind(field)[0] | None, flag(name, panel=True)]
 
 
+class Restoring(typer.core.TyperCommand):
+    """A command some of whose flags may stand alone, without a value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give such a flag its value, unless what stands after it looks like one."""
+        fields = taken(RestoreOptions, "restore")
+        for name, meant in ((name, about(field).alone) for name, field in fields.items()):
+            if meant is not None:
+                args = _valued(args, f"--{flag_name(name)}", *meant)
+        return super().parse_args(ctx, args)
+
+
+def _valued(args: list[str], flag: str, value: str, pattern: str) -> list[str]:
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    return [
+        word
+        for this, after in pairs
+        for word in ([this] if this != flag or re.fullmatch(pattern, after) else [this, value])
+    ]
+
+
 def plain(text: str) -> str:
     """Help text whose square brackets Rich shows instead of taking them for markup."""
     return _TAG.sub(r"\1\1\\\2", text)
@@ -90,6 +112,8 @@ def _kind(field: FieldInfo) -> tuple[Any, str | None]:
     choices = choices_of(field)
     if choices:
         return str, "<str>" if _many(choices) else "|".join(choices)
+    if about(field).alone:
+        return str, "ADDRESS"
     if about(field).each:
         return list[str], "KEY=VALUE" if get_origin(kind) is dict else "<str>"
     if get_origin(kind) is tuple:

@@ -55,6 +55,8 @@ def named(given: Path | None, path: str) -> str:
 def _check_output(options: RestoreOptions) -> None:
     if sys.stdout.isatty():
         raise OptionError("standard output is a terminal; give -o FILE, or pipe the film somewhere")
+    if options.cluster is not None:
+        raise OptionError("option cluster: machines share no folder with standard output; give -o FILE")
     if options.resume:
         raise OptionError("option resume: no work is kept of a film that goes to standard output; give -o FILE")
 

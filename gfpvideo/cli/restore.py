@@ -32,7 +32,9 @@ from gfpvideo.report import Report
 @command
 @takes("restore")
 def restore(
-    source: Annotated[Path, typer.Argument(help="A film, a picture, or a folder of both; - is standard input.")],
+    source: Annotated[
+        list[Path], typer.Argument(help="A film, a picture, or a folder of both; several films; - is standard input.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -59,12 +61,18 @@ def restore(
     if output is not None and "container" in given:
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
     options = with_pipeline(pipeline, given)
-    if preview:
-        return _preview(source, output or source.with_name(f"{source.stem}.preview.png"), options, quiet)
-    with piped(source, output, options) as (film, target):
-        done = via_ffmpeg(film, target, options, through or [], ffmpeg_args, partial(_restore_with_bar, quiet=quiet))
+    if len(source) > 1:
+        if preview or through or ffmpeg_args or PIPE in (output, *source):
+            raise OptionError("several films: no pipe, --preview or --via-ffmpeg; give those one film at a time")
+        done = _restore_with_bar(source, output, options, quiet)
+    elif preview:
+        return _preview(source[0], output or source[0].with_name(f"{source[0].stem}.preview.png"), options, quiet)
+    else:
+        with piped(source[0], output, options) as (film, target):
+            run = partial(_restore_with_bar, quiet=quiet)
+            done = via_ffmpeg(film, target, options, through or [], ffmpeg_args, run)
+        done.source, done.target = named(source[0], done.source), named(output, done.target)
     show_warnings(done.warnings)
-    done.source, done.target = named(source, done.source), named(output, done.target)
     if report is not None:
         write_report(done, report)
     if not quiet:
@@ -110,7 +118,7 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
     return 0
 
 
-def _restore_with_bar(source: Path, output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
+def _restore_with_bar(source: Path | list[Path], output: Path | None, options: RestoreOptions, quiet: bool) -> Report:
     from gfpvideo.restoration.run import restore
 
     stop = Event()
@@ -144,13 +152,12 @@ def frames_bar(name: str = "", *, quiet: bool) -> Iterator[Callable[[object], No
         yield show
 
 
-def _piece(source: Path) -> str:
+def _piece(source: Path | list[Path]) -> str:
     """What is finished when the user stops a restoration."""
-    from gfpvideo.media.still import PICTURE_SUFFIXES
-    from gfpvideo.restoration.batch import found_in
+    from gfpvideo.restoration.batch import found_in, is_picture
 
-    pictures = not found_in(source)[1] if source.is_dir() else source.suffix.lower() in PICTURE_SUFFIXES
-    return "picture" if pictures else "segment"
+    files = source if isinstance(source, list) else found_in(source)[1] if source.is_dir() else [source]
+    return "picture" if all(map(is_picture, files)) else "segment"
 
 
 def summary(report: Report) -> str:

@@ -66,6 +66,8 @@ class About:
     """Ends that leave it out though they take its group."""
     each: str | None = None
     """Name of the flag that gives one of several values; ``None`` if one flag gives all."""
+    alone: tuple[str, str] | None = None
+    """What its flag means that stands alone, and what a value looks like that may stand after it (an expression)."""
     shown: str | None = None
     """What the default comes to, where its value does not say it."""
     filters: bool = False
@@ -81,6 +83,7 @@ def option(
     identity: bool = True,
     never: Collection[End] = (),
     each: str | None = None,
+    alone: tuple[str, str] | None = None,
     shown: str | None = None,
     filters: bool = False,
     **limits: Any,
@@ -95,11 +98,12 @@ def option(
         identity: see there.
         never: see there.
         each: see there.
+        alone: see there.
         shown: see there.
         filters: see there.
         limits: of its values, as :func:`pydantic.Field` takes them: ``ge``, ``gt``, ``le``, ``lt``, ``pattern``.
     """
-    facts = asdict(About(group, films, identity, tuple(never), each, shown, filters))
+    facts = asdict(About(group, films, identity, tuple(never), each, alone, shown, filters))
     return Field(default=default, description=description, json_schema_extra=facts, **limits)
 
 

@@ -32,6 +32,8 @@ Every = Literal["auto", "1"]
 
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
+_ADDRESS = r"auto|[^\s/:]+:\d+|\[[0-9a-fA-F:.]+\]:\d+"
+"""Where a cluster is: ``auto``, or host and port."""
 
 
 class RestoreOptions(BaseModel):
@@ -298,6 +300,15 @@ class RestoreOptions(BaseModel):
         ge=1,
         le=256,
     )
+    cluster: str | None = option(
+        None,
+        "run",
+        "Share the work out among the machines of a Ray cluster: HOST:PORT, or the one that this machine belongs to.",
+        films=True,
+        identity=False,
+        never=("pipelines",),
+        alone=("auto", rf"{_ADDRESS}|\w+://.*"),
+    )
     segment: int = option(
         240, "run", "Frames that are finished together: what an interruption costs.", films=True, ge=8, le=100_000
     )
@@ -333,6 +344,15 @@ class RestoreOptions(BaseModel):
             raise ValueError(
                 f"{' and '.join(sorted(kinds))} compute differently: a face would flicker between them; give one kind"
             )
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _known_address(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("ray://"):
+            raise ValueError("run gfpvideo on a machine of the cluster itself, and give HOST:PORT or auto")
+        if value is not None and not re.fullmatch(_ADDRESS, value):
+            raise ValueError("must be HOST:PORT, as `ray start` prints it, or auto")
         return value
 
     @field_validator("start", "end", mode="before")
@@ -374,6 +394,8 @@ class RestoreOptions(BaseModel):
             )
         if self.reference is None and self.changed("likeness"):
             raise _misfit("likeness", "likeness has no effect without a reference")
+        if self.cluster is not None and (self.devices or ":" in self.device):
+            raise _misfit("cluster", "each worker of a cluster gets a device of its own there: give no number or list")
         if self.devices and self.workers > 1:
             raise _misfit("workers", "each of the devices gets a worker: give workers or devices, not both")
         if self.audio_kbits is not None and self.audio_codec == "copy":
@@ -382,8 +404,13 @@ class RestoreOptions(BaseModel):
 
     @property
     def crew(self) -> int:
-        """Processes that restore a film."""
+        """Processes of this machine that restore a film."""
         return len(self.devices) or self.workers
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes restore a film, here or elsewhere."""
+        return self.crew > 1 or self.cluster is not None
 
     @property
     def placement(self) -> Placement:

@@ -1,20 +1,22 @@
-"""Restore all films and pictures of a folder into another; what cannot be restored stops nothing."""
+"""Restore many films and pictures into a folder; what cannot be restored stops nothing."""
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from typing import Protocol
 
-from gfpvideo.errors import EngineError, GfpvideoError, InputError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, GfpvideoError, InputError, OptionError, StoppedError, WeightsError
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS, default_target
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Done, Event, FilmDone, Loading, PictureDone, Warned
+from gfpvideo.restoration.jobs.archive import Film, Restored
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +25,10 @@ FILM_SUFFIXES = {
     ".ogv", ".qt", ".rm", ".vob", ".wmv", ".y4m",
 }  # fmt: skip
 """Suffixes by which films are found in a folder; one that is named by itself may have any."""
+
+
+Share = Callable[[list[Film]], Iterator[Event | Restored]]
+"""Has some of the films restored elsewhere, and tells of each."""
 
 
 class OneJob(Protocol):
@@ -72,60 +78,103 @@ def _name(source: Path, suffix: str, *, alone: bool) -> str:
     return source.with_suffix(suffix).name if alone else f"{source.name}{suffix}"
 
 
-def restore_folder(
-    source: Path,
-    target: Path,
-    options: RestoreOptions,
-    job_of: Callable[[Path, Path], OneJob],
-    report: Report,
-    stop: Flag,
-) -> Iterator[Event]:
-    """Restore every film and picture of a folder into another; one that cannot be restored is skipped with a warning.
+@dataclass
+class Batch:
+    """The restoration of many films and pictures into a folder; one that cannot be restored is skipped with a warning.
 
-    Args:
-        source: the folder.
-        target: the other; with ``resume`` what is there already is taken for done.
-        options: how.
-        job_of: makes the job of one source and its target.
-        report: filled on the way; it holds one of each.
-        stop: ends it; a film after its segment.
-
-    Raises:
-        StoppedError: if ``stop`` is set.
-        GfpvideoError: if not one can be restored, or the target not be written.
+    With ``resume``, what is there already is taken for done.
     """
-    pictures, films = found_in(source)
-    if not pictures and not films:
-        raise InputError(
-            f"{source}: the folder holds no films, and no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})"
-        )
-    targets = targets_of([*pictures, *films], target, options)
-    make_folder(target)
-    for path in () if options.resume else targets.values():
-        check_target(path, overwrite=options.overwrite)
-    kept = 0
-    for done, (path, to) in enumerate(targets.items()):
-        if stop.is_set():
-            raise StoppedError(_interrupted(done, len(targets), films))
-        if options.resume and to.exists():
-            kept += 1
-            continue
-        job = job_of(path, to)
-        yield from restore_one(path, job, report, first=not report.pieces)
+
+    sources: Sequence[Path]
+    """Pictures, then films."""
+    target: Path
+    options: RestoreOptions
+    job_of: Callable[[Path, Path], OneJob]
+    """Makes the job of one source and its target."""
+    share: Share | None
+    """Has films restored elsewhere, each by itself; ``None``: one after the other, here."""
+    report: Report
+    """Filled on the way; it holds one of each."""
+    stop: Flag
+    """Ends it; a film after its segment."""
+    _done: int = 0
+
+    def run(self) -> Iterator[Event]:
+        """Restore them.
+
+        Raises:
+            StoppedError: if ``stop`` is set.
+            GfpvideoError: if not one can be restored, or the target not be written.
+        """
+        targets = targets_of(self.sources, self.target, self.options)
+        _check_apart(targets)
+        make_folder(self.target)
+        for path in () if self.options.resume else targets.values():
+            check_target(path, overwrite=self.options.overwrite)
+        left = [(path, to) for path, to in targets.items() if not (self.options.resume and to.exists())]
+        self._done = kept = len(targets) - len(left)
+        films = [(path, to) for path, to in left if not is_picture(path)]
+        for path, to in left[: len(left) - len(films)]:
+            yield from self._here(path, to)
+        for path, to in (yield from self._elsewhere(films)):
+            yield from self._here(path, to)
+        if not kept and not any(piece.frames for piece in self.report.pieces):
+            with suppress(OSError):  # the folder may have been there before, with other things in it
+                self.target.rmdir()
+            what = "pictures" if all(map(is_picture, self.sources)) else "files"
+            raise InputError(
+                f"{self.sources[0].parent}: not one of its {len(targets)} {what} could be restored;"
+                f" {self.report.warnings[0]}"
+            )
+
+    def _here(self, path: Path, to: Path) -> Iterator[Event]:
+        if self.stop.is_set():
+            raise StoppedError(self._interrupted())
+        yield from restore_one(path, self.job_of(path, to), self.report, first=not self.report.pieces)
+        yield from self._told(path, to)
+
+    def _elsewhere(self, films: list[Film]) -> Generator[Event, None, list[Film]]:
+        """Have films restored by others; those that are left to be shared in pieces."""
+        if self.share is None:
+            return films
+        left = dict(films)
+        try:
+            for item in self.share(films):
+                if not isinstance(item, Restored):
+                    yield item
+                    continue
+                path, to = item.film
+                del left[path]
+                _take_in(self.report, item.outcome)
+                yield from self._told(path, to)
+        except StoppedError:
+            raise StoppedError(self._interrupted()) from None
+        return list(left.items())
+
+    def _told(self, path: Path, to: Path) -> Iterator[Event]:
+        self._done += 1
         if to.exists():
-            kind = PictureDone if path in pictures else FilmDone
-            yield kind(path, to, done + 1, len(targets))
-    if not kept and not any(piece.frames for piece in report.pieces):
-        with suppress(OSError):  # the folder may have been there before, with other things in it
-            target.rmdir()
-        what = "files" if films else "pictures"
-        raise InputError(f"{source}: not one of its {len(targets)} {what} could be restored; {report.warnings[0]}")
+            kind = PictureDone if is_picture(path) else FilmDone
+            yield kind(path, to, self._done, len(self.sources))
+
+    def _interrupted(self) -> str:
+        done = f"interrupted; {self._done} of {len(self.sources)}"
+        if all(map(is_picture, self.sources)):
+            return f"{done} pictures are done: move those away to go on"
+        return f"{done} films and pictures are done: go on with --resume"
 
 
-def _interrupted(done: int, total: int, films: Sequence[Path]) -> str:
-    if films:
-        return f"interrupted; {done} of {total} films and pictures are done: go on with --resume"
-    return f"interrupted; {done} of {total} pictures are done: move those away to go on"
+def _check_apart(targets: Mapping[Path, Path]) -> None:
+    taken: dict[Path, Path] = {}
+    for path, to in targets.items():
+        if to in taken:
+            raise OptionError(f"{taken[to]} and {path} would both become {to}: rename one, or restore them apart")
+        taken[to] = path
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture, by its name."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def restore_one(path: Path, job: OneJob, report: Report, *, first: bool) -> Generator[Event, None, Exception | None]:
@@ -154,11 +203,18 @@ def restore_one(path: Path, job: OneJob, report: Report, *, first: bool) -> Gene
     except (EngineError, WeightsError):  # the others would meet the same
         raise
     except GfpvideoError as error:
-        report.warnings.append(f"skipped: {error}")
+        _take_in(report, error)
         return error
     except Exception as error:
         _log.exception("%s: restoring it failed", path)
-        report.warnings.append(f"skipped: {path}: {type(error).__name__}: {error}; this is a bug of gfpvideo")
+        _take_in(report, GfpvideoError(f"{path}: {type(error).__name__}: {error}; this is a bug of gfpvideo"))
         return error
-    report.take_in(job.report)
+    _take_in(report, job.report)
     return None
+
+
+def _take_in(report: Report, outcome: Report | GfpvideoError) -> None:
+    if isinstance(outcome, Report):
+        report.take_in(outcome)
+    else:
+        report.warnings.append(f"skipped: {outcome}")

@@ -1,6 +1,7 @@
 """Restore a film: segment by segment, so that an interruption costs little, then all put together."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event as Flag
 
@@ -11,7 +12,7 @@ from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, Loading, Muxing
-from gfpvideo.restoration.jobs.crew import Processes
+from gfpvideo.restoration.jobs.crew import Crew
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.foreman import Foreman
@@ -21,6 +22,9 @@ from gfpvideo.restoration.load import Parts, load_finder
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import reach
 from gfpvideo.restoration.who import choose_in_film
+
+Hire = Callable[[Path, RestoreOptions], AbstractContextManager[Crew]]
+"""Gives the workers that restore a film together."""
 
 
 def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembly:
@@ -38,7 +42,13 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
 
 
 def restore_film(
-    source: Path, target: Path, options: RestoreOptions, load: Callable[[], Parts], report: Report, stop: Flag
+    source: Path,
+    target: Path,
+    options: RestoreOptions,
+    load: Callable[[], Parts],
+    hire: Hire,
+    report: Report,
+    stop: Flag,
 ) -> Iterator[Event]:
     """Restore one film.
 
@@ -47,6 +57,7 @@ def restore_film(
         target: where to write it.
         options: how.
         load: gives the networks, once it is sure that they are needed.
+        hire: gives the workers instead, where several share the film.
         report: filled on the way.
         stop: when set, the segment that is being written is finished, and no other begun.
 
@@ -57,8 +68,8 @@ def restore_film(
     with open_film(source, options) as film:
         assembly = planned(film, target, options)
         yield Loading()
-        if options.crew > 1:
-            yield from _shared(film, assembly, options, report, stop)
+        if options.shared:
+            yield from _shared(film, assembly, options, hire, report, stop)
             return
         parts = load()
         report.use(parts.generator.model.name, parts.generator.engine.name)
@@ -72,10 +83,10 @@ def restore_film(
 
 
 def _shared(
-    film: VideoSource, assembly: Assembly, options: RestoreOptions, report: Report, stop: Flag
+    film: VideoSource, assembly: Assembly, options: RestoreOptions, hire: Hire, report: Report, stop: Flag
 ) -> Iterator[Event]:
     """Restore a film by several workers."""
-    with Processes(film.path, options, options.crew) as crew:
+    with hire(film.path, options) as crew:
         foreman = Foreman(crew, stop, report, film.expected_frames)
         fingerprint = foreman.begin()
         chosen = options

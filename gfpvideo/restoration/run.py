@@ -1,8 +1,8 @@
-"""Restore whatever somebody names: a film, a photograph, a folder of both."""
+"""Restore whatever somebody names: a film, a photograph, a folder or a list of both."""
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,11 @@ from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
-from gfpvideo.restoration.batch import found_in, restore_folder
+from gfpvideo.restoration.batch import Batch, found_in, is_picture
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
+from gfpvideo.restoration.jobs.archive import Archive, Film, Restored
+from gfpvideo.restoration.jobs.staff import Staff
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
 from gfpvideo.restoration.moments import Moment, moments
 from gfpvideo.restoration.opening import for_stills, open_film
@@ -28,11 +30,12 @@ from gfpvideo.restoration.survey import Survey, survey
 _log = logging.getLogger(__name__)
 
 Kind = Literal["film", "picture", "folder"]
+Source = str | Path | Sequence[str | Path]
 OnFrame = Callable[[FrameDone], None]
 
 
 def restore(
-    source: str | Path,
+    source: Source,
     target: str | Path | None = None,
     options: RestoreOptions | None = None,
     *,
@@ -43,8 +46,9 @@ def restore(
     """Restore the faces of a film, a picture, or a folder of films and pictures.
 
     Args:
-        source: what to restore.
-        target: where to write it; by default beside the source, with ``.restored`` before the suffix.
+        source: what to restore; of several files, a list.
+        target: where to write it; by default beside the source, with ``.restored`` before the suffix. Of several files,
+            a folder.
         options: how; the defaults suit most films.
         on_frame: called after every frame that this process writes: of none, where several restore a film together.
         on_event: called with everything that happens, see :mod:`gfpvideo.restoration.events`.
@@ -88,7 +92,7 @@ class Job:
 
     def __init__(
         self,
-        source: str | Path,
+        source: Source,
         target: str | Path | None = None,
         options: RestoreOptions | None = None,
         parts: Parts | None = None,
@@ -98,27 +102,38 @@ class Job:
         """Say what is to be restored; nothing is read or written yet.
 
         Args:
-            source: a film, a picture, or a folder of films and pictures.
-            target: where to write it; by default beside the source, with ``.restored`` before the suffix.
+            source: a film, a picture, a folder of films and pictures, or a list of them.
+            target: where to write it; by default beside the source, with ``.restored`` before the suffix. Of a list, a
+                folder.
             options: how; the defaults suit most films.
             parts: networks of an earlier job, used again if they are those that ``options`` name.
             stop: when set from anywhere, the job ends where its work can be gone on with; see :meth:`stop`.
         """
-        self.source = Path(source)
+        self.sources = [Path(source)] if isinstance(source, str | Path) else [Path(each) for each in source]
         self.options = options or RestoreOptions()
-        self.report = Report(str(source), "")
+        self.report = Report(self._named, "")
         self._wanted = None if target is None else Path(target)
         self._parts = parts
         self._stop = stop or Flag()
         self._latest: Job | None = None
         self._in_folder = False
+        self._staff = Staff()
+
+    @property
+    def source(self) -> Path:
+        """What is restored; the first of several."""
+        return self.sources[0]
+
+    @property
+    def _named(self) -> str:
+        return ", ".join(map(str, self.sources))
 
     @property
     def kind(self) -> Kind:
-        """What the source is, by its name."""
-        if self.source.is_dir():
+        """What the source is, by its name; several files are a folder's."""
+        if len(self.sources) > 1 or self.source.is_dir():
             return "folder"
-        return "picture" if self.source.suffix.lower() in PICTURE_SUFFIXES else "film"
+        return "picture" if is_picture(self.source) else "film"
 
     @property
     def parts(self) -> Parts:
@@ -191,14 +206,14 @@ class Job:
             GfpvideoError: if the source cannot be restored or the target not be written; no target is left then.
         """
         self._check()
-        self.report = report = Report(str(self.source), str(self.target))
+        self.report = report = Report(self._named, str(self.target))
         started = time.monotonic()
-        _log.info("%s -> %s, %s", self.source, self.target, self.options.model_dump(exclude_defaults=True))
-        if self.kind == "folder":
-            yield from restore_folder(self.source, self.target, self.options, self.piece, report, self._stop)
+        _log.info("%s -> %s, %s", self._named, self.target, self.options.model_dump(exclude_defaults=True))
+        if self._in_folder:
+            yield from self._restored(report)
         else:
-            end = restore_film if self.kind == "film" else restore_picture
-            yield from end(self.source, self.target, self._options(), lambda: self.parts, report, self._stop)
+            with self._staff:
+                yield from self._restored(report)
         if self.kind == "film":
             report.warnings = [*self._settled[1], *report.warnings]
         report.seconds = time.monotonic() - started
@@ -210,12 +225,41 @@ class Job:
         _log.info("%d frames, %d faces in %.1f s (%s)", report.frames, report.faces, report.seconds, stages)
         yield Done(report)
 
+    def _restored(self, report: Report) -> Iterator[Event]:
+        source, target, stop = self.source, self.target, self._stop
+        if self.kind == "folder":
+            share = self._shared if self.options.cluster is not None else None
+            yield from Batch(self._files(), target, self.options, self.piece, share, report, stop).run()
+        elif self.kind == "picture":
+            yield from restore_picture(source, target, self._options(), lambda: self.parts, report, stop)
+        else:
+            hire = self._staff.hire
+            yield from restore_film(source, target, self._options(), lambda: self.parts, hire, report, stop)
+
+    def _files(self) -> list[Path]:
+        """The pictures and films of a folder, or those that were listed: pictures first."""
+        if len(self.sources) > 1:
+            return sorted(self.sources, key=is_picture, reverse=True)
+        pictures, films = found_in(self.source)
+        if not pictures and not films:
+            raise InputError(
+                f"{self.source}: the folder holds no films, and no pictures ({', '.join(sorted(PICTURE_SUFFIXES))})"
+            )
+        return [*pictures, *films]
+
+    def _shared(self, films: list[Film]) -> Iterator[Event | Restored]:
+        """Have the machines of a cluster restore films, each by itself; few are left, which they share in pieces."""
+        cluster = self._staff.cluster(self.options)
+        with cluster.crew(None, self.options) as crew:
+            whole = sorted(films, key=lambda film: film[0].stat().st_size, reverse=True)
+            yield from Archive(crew, self._stop).restore(whole[: len(whole) - len(whole) % crew.size])
+
     def piece(self, source: Path, target: Path) -> "Job":
         """The job of one file of this job's folder; networks are kept from one to the next."""
         before = self._latest
         kept = self._parts if before is None else before._parts
         self._latest = job = Job(source, target, self.options, kept, stop=self._stop)
-        job._in_folder = True
+        job._in_folder, job._staff = True, self._staff
         if job.kind == "picture":
             job.options = self.options.usual(films_alone(RestoreOptions))
         return job
@@ -228,9 +272,24 @@ class Job:
     def _options(self) -> RestoreOptions:
         return self._settled[0] if self.kind == "film" else for_stills(self.options)
 
+    def _check_list(self) -> None:
+        if self._wanted is None:
+            raise OptionError("several films need a folder to go to: give -o")
+        for path in self.sources:
+            if path.is_dir():
+                raise OptionError(f"{path}: give one folder, or several films and pictures")
+            if not path.exists():
+                raise InputError(f"{path}: no such file")
+        if self._wanted.is_file():
+            raise OptionError(f"{self._wanted}: several films go to a folder, and this is a file; give another -o")
+
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
-        film = self.kind == "film" or (self.kind == "folder" and bool(found_in(self.source)[1]))
+        if len(self.sources) > 1:
+            self._check_list()
+        film = not all(map(is_picture, self.sources))
+        if self.source.is_dir():
+            film = bool(found_in(self.source)[1])
         for name in () if film else films_alone(RestoreOptions):
             if self.options.changed(name):
                 raise OptionError(f"{self.source}: option {flag_name(name)} is for films, not for pictures")

@@ -105,6 +105,34 @@ def test_no_two_films_get_one_name(tmp_path: Path) -> None:
     assert names == ["a.avi.mkv", "a.wmv.mkv"]
 
 
+def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
+    """Those that are named, under their own names, with one report for all; what cannot work is refused before."""
+    films, out = [str(archive / name) for name in ("c.mkv", "b.mp4", "photo.png")], tmp_path / "out"
+    options = ["--end", "0.3", "--preset", "ultrafast", *QUICK_ARGUMENTS, "--report", str(tmp_path / "report.json")]
+    done = RUNNER.invoke(app, ["restore", *films, "-o", str(out), "-q", *options])
+    assert done.exit_code == 1
+    assert f"warning: skipped: {archive / 'b.mp4'}: not a film" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["c.mkv", "photo.png"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [Path(piece["source"]).name for piece in report["pieces"]] == ["photo.png", "c.mkv"]
+    (archive / "more").mkdir()
+    shutil.copy(archive / "a.mp4", archive / "more" / "a.mp4")
+    twins = [str(archive / "a.mp4"), str(archive / "more" / "a.mp4")]
+    for words, told in (
+        ([*films], "several films need a folder to go to: give -o"),
+        ([*films, str(archive), "-o", "x"], "give one folder, or several films and pictures"),
+        ([*films, "none.mp4", "-o", "x"], "none.mp4: no such file"),
+        ([*films, "-o", str(archive / "notes.txt")], "several films go to a folder"),
+        ([*films, "-o", "x", "--preview"], "give those one film at a time"),
+        ([*films, "-o", "-"], "give those one film at a time"),
+        ([*twins, "-o", str(tmp_path / "x")], "would both become"),
+    ):
+        done = RUNNER.invoke(app, ["restore", *words])
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+        assert told in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_the_command_line_reports_each(archive: Path, tmp_path: Path) -> None:
     options = ["--end", "0.3", "--preset", "ultrafast", *QUICK_ARGUMENTS, "--report", str(tmp_path / "report.json")]
     done = RUNNER.invoke(app, ["restore", str(archive), "-o", str(tmp_path / "out"), "-q", *options])

@@ -17,8 +17,16 @@ from gfpvideo.cli import app
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-NOT_HERE = ("pip install", "weights get", "gfpvideo train", "gfpvideo evaluate", "gfpvideo align", "vapoursynth config")
-"""Commands that need the network, hours, or faces that are not in the repository; their options are checked alone."""
+NOT_HERE = (
+    "pip install",
+    "weights get",
+    "gfpvideo train",
+    "gfpvideo evaluate",
+    "gfpvideo align",
+    "vapoursynth config",
+    "--cluster",
+)
+"""Commands that need the network, hours, machines, or faces that are not here; their options are checked alone."""
 
 
 def blocks(language: str) -> list[Any]:

@@ -105,8 +105,8 @@ def test_ends_take_whole_groups_but_for_what_means_nothing_to_them() -> None:
 
 def test_the_result_depends_on_all_but_a_few() -> None:
     assert no_matter(RestoreOptions) == {
-        "batch", "container", "devices", "disk_check", "max_side", "max_streams", "model", "overwrite", "resume",
-        "strict", "weights_dir", "workers",
+        "batch", "cluster", "container", "devices", "disk_check", "max_side", "max_streams", "model", "overwrite",
+        "resume", "strict", "weights_dir", "workers",
     }  # fmt: skip
 
 
@@ -116,7 +116,8 @@ OTHER: dict[str, Any] = {
     "batch": 2, "reuse": 0, "start": "1", "end": "2", "deinterlace": True, "telecine": True, "filters": ["hflip"],
     "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "compare": "side",
     "container": "mp4", "codec": "ffv1", "crf": 3, "preset": "slow", "encoder_options": {"a": "b"},
-    "audio_codec": "aac", "strict": True, "workers": 2, "segment": 8, "resume": True, "disk_check": False,
+    "audio_codec": "aac", "strict": True, "workers": 2, "cluster": "auto", "segment": 8, "resume": True,
+    "disk_check": False,
 }  # fmt: skip
 """Another value of every option that is for films alone (two of them only go with another)."""
 

@@ -118,6 +118,21 @@ def test_quantizing_calls_nobody(watched: Watched, film: Path) -> None:
     assert watched.in_home() == []
 
 
+COUNTED = """
+import gfpvideo
+from ray._common.usage import usage_lib
+print(usage_lib.usage_stats_enabled())
+"""
+
+
+def test_ray_counts_nobody(watched: Watched) -> None:
+    """It would tell its makers of every cluster that is started."""
+    pytest.importorskip("ray")
+    done = watched.run("-c", COUNTED)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+    assert watched.calls.read_text() == ""
+
+
 IMPORT_ALL = """
 import importlib, pkgutil, sys, threading
 import gfpvideo

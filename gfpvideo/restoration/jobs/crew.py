@@ -31,6 +31,8 @@ class Crew(Protocol):
 
     size: int
     """How many there should be."""
+    doubles: bool
+    """Whether one may do what another is at already, when there is nothing else to do."""
 
     def start(self) -> int:
         """Start one; its number. It tells when it is ready."""
@@ -63,6 +65,7 @@ class Processes:
     source: Path
     options: RestoreOptions
     size: int
+    doubles: bool = field(default=False, init=False)  # they share a processor: one more would slow down the others
     _running: dict[int, _Running] = field(default_factory=dict)
     _places: dict[int, int] = field(default_factory=dict)
     """Which of the crew's places each worker has."""

@@ -1,5 +1,6 @@
 """Share a film out among workers: one follows its faces, all restore the segments that have been followed."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.journal import Journal, count_done
 from gfpvideo.restoration.jobs.record import read_record
-from gfpvideo.restoration.jobs.worker import Message
+from gfpvideo.restoration.jobs.worker import Message, wait_for
 
 News = Following | FramesDone | SegmentDone
-_PATIENCE = 0.2
+PATIENCE = 0.2
 """Seconds after which it is seen whether somebody has asked to stop."""
-_TRIES = 3
+_FAREWELL = 1.0
+"""Seconds that are waited for last words once all segments are there."""
+_APPEARS = 30.0
+"""Seconds within which a segment that another machine has written is seen here."""
+TRIES = 3
 """Workers that a task may cost, before it is the task's fault."""
 _FOLLOW, _LOAD = range(-1, 0), range(-2, -1)
 """The tasks of following and of becoming ready, among runs of segments."""
@@ -44,6 +49,8 @@ class Foreman:
     """Frames and faces that are restored of the segment that each is at."""
     _fingerprint: Fingerprint | None = None
     _stages: dict[int, dict[str, float]] = field(default_factory=dict)
+    _doubling: set[int] = field(default_factory=set)
+    """Workers that are at what another is at as well."""
     _told_to_stop: set[int] = field(default_factory=set)
     _work: "_Work | None" = None
 
@@ -89,8 +96,21 @@ class Foreman:
                 yield from self._hear(self._work, worker, message)
             if self.stop.is_set() and self._at_rest():
                 raise StoppedError(f"interrupted; {journal.frames} frames are done: go on with --resume")
+        yield from self._leave(self._work)
         for seconds in self._stages.values():
             self.report.add_seconds(seconds)
+
+    def _leave(self, work: "_Work") -> Iterator[News]:
+        """Hear what workers that are done have to say; end those that are still at what another was faster at."""
+        deadline = time.monotonic() + _FAREWELL
+        while self._restoring() and time.monotonic() < deadline:
+            for worker, message in self._heard():
+                yield from self._hear(work, worker, message)
+        for worker in self._restoring():
+            self.crew.kill(worker)
+
+    def _restoring(self) -> list[int]:
+        return [worker for worker, task in self._doing.items() if task != _LOAD]
 
     def _start(self) -> None:
         worker = self.crew.start()
@@ -109,19 +129,24 @@ class Foreman:
     def _deal(self, work: "_Work") -> None:
         while self._idle and not self.stop.is_set():
             task = work.next(list(self._doing.values()), self.crew.size)
+            doubling = task is None
+            if task is None and self.crew.doubles:
+                task = work.double(list(self._doing.values()))
             if task is None:
                 return
             worker = self._idle.pop(0)
             self._doing[worker] = task
-            self.crew.give(worker, {"follow": True} if task == _FOLLOW else {"segments": [task.start, task.stop]})
+            if doubling:
+                self._doubling.add(worker)
+            self.crew.give(worker, work.told(task))
 
     def _heard(self) -> Iterator[tuple[int, Message]]:
-        news = self.crew.news(_PATIENCE)
+        news = self.crew.news(PATIENCE)
         if news is None:
             return
         worker, message = news
         if "failed" in message:
-            raise _error(message["failed"])
+            raise told_error(message["failed"])
         if "crashed" in message:
             raise RuntimeError(f"a worker crashed: {message['crashed']}")
         if "died" in message:
@@ -133,13 +158,14 @@ class Foreman:
         """Have another do what a worker died of, unless that happens again and again."""
         task = self._doing.pop(worker, None)
         self._at.pop(worker, None)
+        self._doubling.discard(worker)
         self._idle = [idle for idle in self._idle if idle != worker]
         if task is not None:
             self._tries[task] += 1
-            if self._tries[task] >= _TRIES:
+            if self._tries[task] >= TRIES:
                 what = {_LOAD: "loading", _FOLLOW: "following"}.get(task, f"segment {task.start}")
                 raise EngineError(
-                    f"{_TRIES} workers ended while at {what}, the last {how}: if memory is short, give fewer --workers"
+                    f"{TRIES} workers ended while at {what}, the last {how}: if memory is short, give fewer --workers"
                 )
         if not self.stop.is_set():
             self._start()
@@ -149,6 +175,11 @@ class Foreman:
         if self._fingerprint is None:
             self._fingerprint = fingerprint
             self.report.use(ready["model"], ready["engine"])
+        elif ready["engine"] != self.report.engine:
+            raise EngineError(
+                f"workers differ, so that faces would flicker between their segments: {self.report.engine} and"
+                f" {ready['engine']}; give --precision fp32, or the same --device to all"
+            )
         elif (difference := fingerprint.difference(self._fingerprint)) is not None:
             raise EngineError(f"workers differ, so that faces would flicker between their segments: {difference}")
         self._doing.pop(worker, None)
@@ -163,7 +194,7 @@ class Foreman:
         elif "followed" in message:
             work.followed.refresh()
             yield Following(message["followed"], self.expected)
-        elif "frames" in message:
+        elif "frames" in message and worker not in self._doubling:
             self._at[worker] = message["frames"], message["faces"]
             yield self._progress()
         elif "segment" in message:
@@ -177,6 +208,7 @@ class Foreman:
 
     def _written(self, work: "_Work", worker: int, number: int) -> Iterator[News]:
         known = number in work.journal
+        wait_for(lambda: read_record(work.journal.folder, number) is not None, _APPEARS)
         record = read_record(work.journal.folder, number)
         work.journal.refresh()
         self._at.pop(worker, None)
@@ -187,6 +219,7 @@ class Foreman:
 
     def _done(self, work: "_Work", worker: int, done: Message) -> None:
         task = self._doing.pop(worker)
+        self._doubling.discard(worker)
         self._idle.append(worker)
         self._stages[worker] = done["stages"]
         self.report.warnings += [warning for warning in done["warnings"] if warning not in self.report.warnings]
@@ -194,7 +227,7 @@ class Foreman:
         missing = [number for number in task if task != _FOLLOW and number not in work.journal]
         if missing and not self.stop.is_set():
             self._tries[task] += 1
-            if self._tries[task] >= _TRIES:
+            if self._tries[task] >= TRIES:
                 raise OutputError(f"{work.journal.folder}: segment {missing[0]} was written, but is not found there")
 
 
@@ -225,6 +258,24 @@ class _Work:
         run = [number for place, number in enumerate(free[:most]) if number == free[0] + place]
         return range(run[0], run[-1] + 1) if run else None
 
+    def double(self, taken: list[range]) -> range | None:
+        """A segment that only one is at, once all are: the last of the longest run, for its worker comes there last."""
+        if self.followed.whole is None:
+            return None
+        runs = [task for task in taken if task not in (_FOLLOW, _LOAD)]
+        at = Counter(number for run in runs for number in run if number not in self.journal)
+        for run in sorted(runs, key=len, reverse=True):
+            alone = [number for number in run if at[number] == 1]
+            if alone:
+                return range(alone[-1], alone[-1] + 1)
+        return None
+
+    def told(self, task: range) -> Message:
+        """A task as workers are told of it."""
+        if task == _FOLLOW:
+            return {"follow": True}
+        return {"segments": [task.start, task.stop], "seen": self.followed.end}
+
     def _ready(self) -> list[int]:
         """Segments that are missing and can be made."""
         whole, begin = self.followed.whole, self.followed.begin
@@ -236,7 +287,7 @@ class _Work:
         return [number for number in range(count) if number not in self.journal]
 
 
-def _error(told: Message) -> GfpvideoError:
+def told_error(told: Message) -> GfpvideoError:
     """The error that a worker has told of."""
     kind = getattr(errors, str(told["kind"]), None)
     if isinstance(kind, type) and issubclass(kind, GfpvideoError):

@@ -140,6 +140,11 @@ class Segments:
         self._followed, self._journal = Followed(folder, length), Journal(folder, length)
         self._jump = True
 
+    def followed_to(self) -> int:
+        """Index of the first frame that has not been followed, as far as can be seen here now."""
+        self._followed.refresh()
+        return self._followed.end
+
     def make(self, numbers: range, stop: Flag) -> Iterator[RestoredFrame | SegmentDone]:
         """Restore and write segments that follow each other; tells of frames, of some twice if the film does not jump.
 

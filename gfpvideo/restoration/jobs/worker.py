@@ -6,65 +6,74 @@ forked, it shares nothing with who started it, and ends with it.
 
 import json
 import os
+import platform
 import queue
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any, TextIO
 
-from gfpvideo.errors import GfpvideoError
+from gfpvideo.errors import GfpvideoError, InputError
 from gfpvideo.frames import RestoredFrame
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.pieces import Segments, follow_all
-from gfpvideo.restoration.load import load_parts
+from gfpvideo.restoration.load import Parts, load_parts
 
 Message = dict[str, Any]
 """What a worker is told, and tells; JSON.
 
 It is told ``{"film": {...}}`` (what to restore, and in which work folder), ``{"follow": true}`` and
-``{"segments": [7, 9]}`` (the last is left out), and while it is at that ``{"stop": true}``: not to begin another. It
+``{"segments": [7, 9], "seen": 2400}`` (the last is left out; so many frames have been followed), and while it is at
+that ``{"stop": true}``: not to begin another. It
 tells ``{"ready": {...}}`` once it has networks, on the way ``{"followed": 120}``, ``{"frames": 3, "faces": 4}`` of a
 segment and ``{"segment": 7}`` when that is written, and at the end of each task ``{"done": {...}}`` or
 ``{"failed": {...}}``.
 """
 _OFTEN = 0.2
 """Seconds from one piece of news to the next, at least."""
+_SHARED = 90.0
+"""Seconds after which all machines see what one has written to storage that they share; NFS looks every 60."""
 
 
 class Worker:
     """Does what it is told, and tells of it."""
 
-    def __init__(self, source: Path, options: RestoreOptions, device: str | None) -> None:
+    def __init__(
+        self, source: Path | None, options: RestoreOptions, device: str | None = None, parts: Parts | None = None
+    ) -> None:
         """Load the networks.
 
         Args:
-            source: the film.
+            source: the film; ``None`` for one that restores films by itself.
             options: how it is restored.
             device: where the networks run instead of where the options say.
+            parts: networks that are loaded already, used again if they are those that the options name.
 
         Raises:
             GfpvideoError: if they cannot be loaded, or the film not be read.
         """
         own = options if device is None else options.model_copy(update={"device": device, "devices": ()})
         self._source, self._own = source, own
-        self._parts = load_parts(own)
-        self._fingerprint = Fingerprint.of(source, options, self._parts.generator)
+        self.parts = parts if parts is not None and parts.fit(own) else load_parts(own)
+        self._fingerprint = None if source is None else Fingerprint.of(source, options, self.parts.generator)
         self._segments: Segments | None = None
         self._followed: Followed | None = None
         self.stop = Flag()
         """When it is set, no other segment is begun."""
+        self.often = _OFTEN
+        """Seconds from one piece of news to the next, at least."""
 
     def ready(self) -> Message:
         """What it is: all that the pictures which it makes depend on."""
-        generator = self._parts.generator
-        fingerprint = self._fingerprint.model_dump(mode="json")
+        generator = self.parts.generator
+        fingerprint = None if self._fingerprint is None else self._fingerprint.model_dump(mode="json")
         return {"ready": {"fingerprint": fingerprint, "model": generator.model.name, "engine": generator.engine.name}}
 
     def do(self, task: Message) -> Iterator[Message]:
@@ -81,20 +90,38 @@ class Worker:
         assert self._segments is not None
         assert self._followed is not None
         if "follow" in task:
-            yield from _now_and_then(self._follow())
+            yield from self._now_and_then(self._follow())
         else:
+            self._see(task["seen"])
             yield from self._restore(range(*task["segments"]))
         yield {"done": {"warnings": self._segments.warnings, "stages": self._segments.seconds}}
 
     def _begin(self, folder: str, length: int, only: list[int]) -> None:
+        if not wait_for(Path(folder).is_dir, _SHARED):
+            raise InputError(
+                f"{folder}: the machine {platform.node()} does not see it: source and target must lie on storage that"
+                " all machines share, under the same path"
+            )
+        assert self._source is not None
         options = self._own.model_copy(update={"only": tuple(only)})
-        self._segments = Segments(self._source, Path(folder), length, self._parts, options)
+        self._segments = Segments(self._source, Path(folder), length, self.parts, options)
         self._followed = Followed(Path(folder), length)
+
+    def _see(self, end: int) -> None:
+        """Wait until what others have followed is seen here, which on shared storage may take a while."""
+        segments = self._segments
+        assert segments is not None
+        if not wait_for(lambda: segments.followed_to() >= end, _SHARED):
+            raise InputError(
+                f"{self._source}: the machine {platform.node()} does not see what was followed in it until frame {end};"
+                " is the storage that the machines share in order?"
+            )
 
     def _follow(self) -> Iterator[Message]:
         assert self._segments is not None
         assert self._followed is not None
-        for count in follow_all(self._source, self._followed, self._parts, self._own, self._segments.seconds):
+        assert self._source is not None
+        for count in follow_all(self._source, self._followed, self.parts, self._own, self._segments.seconds):
             yield {"followed": count}
 
     def _restore(self, numbers: range) -> Iterator[Message]:
@@ -107,22 +134,32 @@ class Worker:
                 yield {"segment": item.number}
                 continue
             frames, faces = frames + 1, faces + len(item.patches)
-            if time.monotonic() - told >= _OFTEN:
+            if time.monotonic() - told >= self.often:
                 told = time.monotonic()
                 yield {"frames": frames, "faces": faces}
+
+    def _now_and_then(self, news: Iterator[Message]) -> Iterator[Message]:
+        told = 0.0
+        for message in news:
+            if time.monotonic() - told >= self.often:
+                told = time.monotonic()
+                yield message
+
+
+def wait_for(done: Callable[[], bool], seconds: float) -> bool:
+    """Whether something comes true within so many seconds."""
+    deadline, pause = time.monotonic() + seconds, 0.01
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(1.0, 2 * pause)
+    return True
 
 
 def failed(error: GfpvideoError) -> Message:
     """What to tell of an error that was raised on purpose."""
     return {"failed": {"kind": type(error).__name__, "text": str(error)}}
-
-
-def _now_and_then(news: Iterator[Message]) -> Iterator[Message]:
-    told = 0.0
-    for message in news:
-        if time.monotonic() - told >= _OFTEN:
-            told = time.monotonic()
-            yield message
 
 
 def main() -> None:
