@@ -35,7 +35,7 @@ def detailed(crop: RestoredCrop) -> RestoredCrop:
     if own <= 0:
         return crop
     source, share = crop.crop.source, np.float32(crop.crop.share)
-    mixed = source + share * (crop.restored - source)
+    mixed = np.asarray(source + share * (crop.restored - source), np.float32)
     back = _missing(*(_fine(rgb_to_ycc(picture)[0]) for picture in (source, mixed, _fine(source))))
     return replace(crop, restored=crop.restored + np.float32(own) / share * back[..., None] * _fine(source))
 
