@@ -295,7 +295,8 @@ def sheet(path: Path, films: dict[str, Film], where: Sequence[Sequence[Affine]])
     """Two moments of each face, one row a way."""
     rows = []
     for pictures in films.values():
-        cells = [crops(pictures[at : at + 1], where[at : at + 1], which)[0] for which in (0, 1) for at in (4, 10)]
+        moments = (len(pictures) // 3, len(pictures) * 5 // 6)
+        cells = [crops(pictures[at : at + 1], where[at : at + 1], which)[0] for which in (0, 1) for at in moments]
         rows.append(np.concatenate(cells, axis=1))
     cv2.imwrite(str(path), to_bytes(np.concatenate(rows))[..., ::-1])
 

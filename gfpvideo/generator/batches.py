@@ -81,18 +81,23 @@ class _Known:
     def plan(self, frame: CroppedFrame) -> int:
         """Find out which crops of a frame must go through the generator; how many wait for it now."""
         for crop in frame.crops:
-            if not crop.share or crop.between is not None:
+            if not crop.share:
                 continue
             track, index = crop.face.track, frame.frame.index
-            latest = self._latest.get(track)
-            if latest is None or index // BLOCK != latest.frame // BLOCK or not self._same(crop, latest):
+            latest = self._serves(crop, index)
+            if latest is None and crop.between is None:
                 latest = self._latest[track] = _Anchor(index, crop.source, crop.seen)
                 self._planned.append(latest)
-            self._serving[index, track] = latest
+            if latest is not None:
+                self._serving[index, track] = latest
         return len(self._planned)
 
-    def _same(self, crop: Crop, anchor: _Anchor) -> bool:
-        return self._tolerance is not None and bool(np.abs(crop.source - anchor.source).max() <= self._tolerance)
+    def _serves(self, crop: Crop, index: int) -> _Anchor | None:
+        """The crop of the same block that this one equals."""
+        latest = self._latest.get(crop.face.track)
+        if latest is None or self._tolerance is None or index // BLOCK != latest.frame // BLOCK:
+            return None
+        return latest if np.abs(crop.source - latest.source).max() <= self._tolerance else None
 
     def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
@@ -103,7 +108,8 @@ class _Known:
         self._planned.clear()
         for frame in frames:
             found = tuple(made for crop in frame.crops if (made := self._made(crop, frame.frame.index)) is not None)
-            waiting = tuple(crop for crop in frame.crops if crop.between is not None)
+            done = {made.track for made in found}
+            waiting = tuple(crop for crop in frame.crops if crop.between is not None and crop.face.track not in done)
             spared = len(frame.crops) - len(found) - len(waiting)
             yield GeneratedFrame(frame.tracked, found, spared, sum(crop.hopeless for crop in frame.crops), waiting)
         self._latest = {

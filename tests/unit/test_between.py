@@ -81,6 +81,18 @@ def test_ends_of_tracks_and_faces_left_alone_are_not_filled_in() -> None:
     assert (len(done), runs) == (2, 2)
 
 
+def test_a_doubled_frame_gets_what_its_double_got() -> None:
+    """Twelve pictures a second, each shown twice: the second is not mixed with the picture that comes next."""
+    pictures = [shifted(portrait(), 0.5 * (index // 2), 0) for index in range(8)]
+    made = Brighter()
+    made.abilities = Abilities(256)
+    stream = generate(spare(iter(film_of(pictures))), made, 4, 0.5)  # type: ignore[arg-type]
+    done = [frame.crops[0].restored for frame in fill(stream)]
+    assert made.runs == 4
+    for first in (0, 2, 4, 6):
+        assert np.array_equal(done[first], done[first + 1])
+
+
 def test_where_one_begins_does_not_matter() -> None:
     """Two frames before the first that is wanted are enough, as ``reach`` says."""
     film = film_of(speaking(6, 12))
