@@ -139,6 +139,7 @@ class Scripted:
     """Workers that tell what a test has written down."""
 
     size = 2
+    doubles = False
 
     def __init__(self, news: list[News | None]) -> None:
         self.started = 0

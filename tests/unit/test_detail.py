@@ -25,10 +25,14 @@ def smooth(picture: FloatImage) -> FloatImage:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), np.float32)
 
 
+def mixed(source: FloatImage, made: FloatImage, share: float) -> FloatImage:
+    return np.asarray(source + share * (made - source), np.float32)
+
+
 def restored(source: FloatImage, made: FloatImage, share: float, damage: float) -> FloatImage:
     """What is shown of a restoration, after the stage."""
     crop = replace(crop_of(source, share=share), damage=damage)
-    return source + np.float32(share) * (detailed(RestoredCrop(crop, made, face_mask(SIZE))).restored - source)
+    return mixed(source, detailed(RestoredCrop(crop, made, face_mask(SIZE))).restored, share)
 
 
 def detail(picture: FloatImage) -> float:
@@ -38,20 +42,20 @@ def detail(picture: FloatImage) -> float:
 
 @pytest.mark.parametrize("share", [1.0, 0.4, 0.05])
 def test_a_good_film_keeps_its_detail(share: float, sharp: FloatImage) -> None:
-    assert detail(sharp + np.float32(share) * (smooth(sharp) - sharp)) < 0.95 * detail(sharp)
+    assert detail(mixed(sharp, smooth(sharp), share)) < 0.95 * detail(sharp)
     assert detail(restored(sharp, smooth(sharp), share, damage=0.0)) > 0.97 * detail(sharp)
 
 
 def test_detail_that_is_another_is_no_substitute_for_what_is_lost_in_mixing(sharp: FloatImage) -> None:
     """Two pictures as sharp as each other, mixed, are softer than either."""
-    other = smooth(sharp) + (sharp - smooth(sharp))[:, ::-1]
-    assert detail(sharp + np.float32(0.5) * (other - sharp)) < 0.7 * detail(sharp)
+    other = np.asarray(smooth(sharp) + (sharp - smooth(sharp))[:, ::-1], np.float32)
+    assert detail(mixed(sharp, other, 0.5)) < 0.7 * detail(sharp)
     assert detail(restored(sharp, other, 0.5, damage=0.0)) > 0.95 * detail(sharp)
 
 
 def test_what_is_damage_does_not_come_back(sharp: FloatImage, rng: np.random.Generator) -> None:
     noisy = (sharp + 0.1 * rng.standard_normal(sharp.shape)).astype(np.float32)
-    assert np.array_equal(restored(noisy, smooth(sharp), 1.0, damage=1.0), noisy + (smooth(sharp) - noisy))
+    assert np.array_equal(restored(noisy, smooth(sharp), 1.0, damage=1.0), mixed(noisy, smooth(sharp), 1.0))
     half, none = (detail(restored(noisy, smooth(sharp), 1.0, damage)) for damage in (0.5, 0.0))
     assert detail(smooth(sharp)) < half < none
 
