@@ -139,7 +139,7 @@ def frames_bar(name: str = "", *, quiet: bool) -> Iterator[Callable[[object], No
     from gfpvideo.restoration.events import FrameDone, FramesDone
 
     faces = 0
-    with tqdm(desc=name or None, unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
+    with tqdm(desc=name or None, unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True, delay=0.1) as bar:
 
         def show(event: object) -> None:
             nonlocal faces

@@ -149,7 +149,7 @@ def interrupted(source: Path, target: Path, parts: Parts, frame: int) -> None:
                 raise GaveUpError
 
 
-@pytest.mark.parametrize(("frame", "begins"), [(85, 60), (50, 24)])
+@pytest.mark.parametrize(("frame", "begins"), [(85, 48), (50, 24)])
 def test_going_on_reads_from_where_it_must(
     frame: int, begins: int, keyed: Path, at_once: Path, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
