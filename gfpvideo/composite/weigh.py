@@ -46,6 +46,8 @@ _WHOLE, _BLOCKY = 0.8, 1.6
 to, in levels of 255; where the crop is smaller than the face, so are the steps.
 
 JPEG of quality 80 leaves 0.6, 60 1.2, 30 2.2 (:func:`gfpvideo.composite.blocks.block_steps`)."""
+_DAMAGED = 0.25
+"""Need for noise or blocks alone from which nothing is trusted to be detail: noise must not come back as such."""
 _BLOCK = 16
 """Blocks of a crop by which noise is measured: their median leaves out what moves."""
 _TURNED, _PROFILE = np.radians(38), np.radians(55)
@@ -189,7 +191,7 @@ def need_and_damage(
     damage = max(noisy, blocky)
     frontal = 1 - turned_aside(crop)
     large = ramp(face_size(crop.face.landmarks), min_face, (1 + _TINY / times) * min_face) if min_face else 1.0
-    return float(max(blurred, damage) * frontal * large), float(damage)
+    return float(max(blurred, damage) * frontal * large), ramp(damage, 0.0, _DAMAGED)
 
 
 def sharpness(luma: FloatImage, noise: float = 0.0) -> float:

@@ -29,4 +29,5 @@ def believed(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
     shown, source = crop.crop.seen, crop.crop.source
     restored = source + in_gathered[..., None] * (shown - source) + in_made[..., None] * (crop.restored - shown)
     replaced = in_made if shown is source else np.maximum(in_gathered, in_made)
+    replaced = np.maximum(replaced, np.float32(crop.crop.damage))  # noise is averaged and replaced, believed or not
     return replace(crop, restored=restored, replaced=replaced)

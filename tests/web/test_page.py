@@ -150,7 +150,7 @@ def test_who_is_left_alone_is_shown_so(folder: Folder) -> None:
         if so_far.frames == 40:
             break
     before, after = looking.moment(path, options, 0.2, "anna")
-    assert np.abs(before.astype(int) - after).max() > 20
+    assert np.abs(before.astype(int) - after).max() > 10
     with pytest.raises(InputError, match="no face was found that is to be restored"):
         looking.moment(path, options, 0.2, "anna", left=[1])
     assert [path.name for path in folder.hidden.iterdir()] == []
