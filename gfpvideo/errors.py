@@ -14,6 +14,11 @@ class GfpvideoError(Exception):
     """What the command line exits with: 2, refused or failed."""
 
 
+def bug(error: Exception) -> str:
+    """What is said of an error that nobody raised on purpose, where others' work goes on."""
+    return f"{type(error).__name__}: {error}; this is a bug of gfpvideo"
+
+
 class OptionError(GfpvideoError, ValueError):
     """An option or a combination of options that makes no sense."""
 

@@ -36,8 +36,9 @@ def detailed(crop: RestoredCrop) -> RestoredCrop:
         return crop
     source, share = crop.crop.source, np.float32(crop.crop.share)
     mixed = np.asarray(source + share * (crop.restored - source), np.float32)
-    back = _missing(*(_fine(rgb_to_ycc(picture)[0]) for picture in (source, mixed, _fine(source))))
-    return replace(crop, restored=crop.restored + np.float32(own) / share * back[..., None] * _fine(source))
+    fine = _fine(source)
+    back = _missing(*(_fine(rgb_to_ycc(picture)[0]) for picture in (source, mixed, fine)))
+    return replace(crop, restored=crop.restored + np.float32(own) / share * back[..., None] * fine)
 
 
 def _fine(picture: FloatImage) -> FloatImage:

@@ -165,11 +165,6 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0, times: int = 1) -> float:
-    """Share of its restoration, 0 to 1, that one crop should get; see :func:`need_and_damage`."""
-    return need_and_damage(crop, min_face, before, steps, times)[0]
-
-
 def need_and_damage(
     crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0, times: int = 1
 ) -> tuple[float, float]:

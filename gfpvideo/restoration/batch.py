@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Protocol
 
-from gfpvideo.errors import EngineError, GfpvideoError, InputError, OptionError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, GfpvideoError, InputError, OptionError, StoppedError, WeightsError, bug
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS, default_target
@@ -207,7 +207,7 @@ def restore_one(path: Path, job: OneJob, report: Report, *, first: bool) -> Gene
         return error
     except Exception as error:
         _log.exception("%s: restoring it failed", path)
-        _take_in(report, GfpvideoError(f"{path}: {type(error).__name__}: {error}; this is a bug of gfpvideo"))
+        _take_in(report, GfpvideoError(f"{path}: {bug(error)}"))
         return error
     _take_in(report, job.report)
     return None

@@ -7,19 +7,18 @@ decided by the film's own pictures and the number of the frame alone, so it is t
 restores which part.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
-from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
-from gfpvideo.temporal.agreement import agreement, softened
+from gfpvideo.temporal.agreement import agreement
 from gfpvideo.temporal.motion import around, brought
+from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 
 _EVERY = 2
 """Every so many frames the generator runs in any case."""
@@ -29,23 +28,13 @@ _LENIENCY = 3.0
 """How much more a neighbour may differ than one that restorations are averaged with: it is no worse than an own run."""
 _INSIDE = 0.3
 """Mask value from which a pixel counts."""
-_ELSE = np.float32(1e-3)
+_ELSE = 1e-3
 """Weight of the source, which is what remains where neither neighbour shows the same."""
 
 
 def reach(*, on: bool) -> Reach:
     """Frames around one that its restoration depends on: its neighbours' runs, and what those depend on."""
     return Reach(2, 2) if on else Reach()
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A frame's crops by track."""
-
-    frame: CroppedFrame
-    crops: Mapping[int, Crop]
-    luma: Mapping[int, FloatImage]
-    """What is compared of them."""
 
 
 def spare(frames: Iterator[CroppedFrame], *, on: bool = True) -> Iterator[CroppedFrame]:
@@ -58,23 +47,22 @@ def spare(frames: Iterator[CroppedFrame], *, on: bool = True) -> Iterator[Croppe
     if not on:
         yield from frames
         return
-    for window, place in windows(map(_held, frames), 1):
-        held = window[place]
-        if held.frame.frame.index % _EVERY:
-            yield replace(held.frame, crops=tuple(_planned(crop, window, place) for crop in held.frame.crops))
+    for window, place in windows((held(frame, filter(_wanted, frame.crops)) for frame in frames), 1):
+        frame = window[place].now
+        if frame.frame.index % _EVERY:
+            yield replace(frame, crops=tuple(_planned(crop, window, place) for crop in frame.crops))
         else:
-            yield held.frame
+            yield frame
 
 
-def _held(frame: CroppedFrame) -> _Held:
-    crops = {crop.face.track: crop for crop in frame.crops if crop.share}
-    return _Held(frame, crops, {track: softened(crop.luma) for track, crop in crops.items()})
+def _wanted(crop: Crop) -> bool:
+    return crop.share > 0
 
 
-def _planned(crop: Crop, window: Sequence[_Held], place: int) -> Crop:
+def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int) -> Crop:
     """The crop, with the weights of its neighbours' restorations if these are enough."""
     track = crop.face.track
-    near = around(track, [held.crops for held in window], place, 1) if crop.share else []
+    near = around(track, [item.crops for item in window], place, 1) if _wanted(crop) else []
     if len(near) < 2:  # at the end of a track
         return crop
     others = [brought(window[at].luma[track], along) for at, along in near]
@@ -107,10 +95,9 @@ def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int) -> Restore
     assert crop.between is not None
     size, track = len(crop.source), crop.face.track
     crops = [{each.track: each.crop for each in frame.crops} | {track: crop} for frame in window]
-    total, weight_sum = _ELSE * crop.source, np.full((size, size, 1), _ELSE)
-    for (at, along), small in zip(around(track, crops, place, 1), crop.between, strict=True):
+    others = []
+    for at, along in around(track, crops, place, 1):
         (restored,) = (each.restored for each in window[at].crops if each.track == track)
-        weight = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)[..., None]
-        total += weight * brought(restored, along)
-        weight_sum += weight
-    return RestoredCrop(crop, total / weight_sum, face_mask(size))
+        others.append(brought(restored, along))
+    weights = [enlarged(weight, size) for weight in crop.between]
+    return RestoredCrop(crop, weighted_mean(crop.source, others, weights, _ELSE), face_mask(size))

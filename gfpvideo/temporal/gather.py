@@ -6,7 +6,7 @@ the flow fails - an eye shuts, a hand passes - neighbours differ from the crop a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,8 +16,9 @@ from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
-from gfpvideo.temporal.agreement import agreement, softened
+from gfpvideo.temporal.agreement import agreement
 from gfpvideo.temporal.motion import around, brought
+from gfpvideo.temporal.neighbours import Held, enlarged, held, shed
 
 OFFSETS = (-1, 1, -2, 2)
 """Frames from a crop to its neighbours, in the network's order."""
@@ -51,31 +52,14 @@ def gather(frames: Iterator[CroppedFrame], gatherer: Gatherer | None) -> Iterato
     if gatherer is None:
         yield from frames
         return
-    for window, place in windows(map(_held, frames), _RADIUS, lambda held: replace(held, frame=None)):
-        frame = window[place].frame
-        assert frame is not None
+    for window, place in windows((held(frame, frame.crops) for frame in frames), _RADIUS, shed):
+        frame = window[place].now
         yield replace(frame, crops=tuple(_gathered(crop, window, place, gatherer) for crop in frame.crops))
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A frame's crops by track."""
-
-    frame: CroppedFrame | None
-    """The frame itself, until it was handed on."""
-    crops: dict[int, Crop]
-    luma: dict[int, FloatImage]
-    """What is compared of them."""
-
-
-def _held(frame: CroppedFrame) -> _Held:
-    crops = {crop.face.track: crop for crop in frame.crops}
-    return _Held(frame, crops, {track: softened(crop.luma) for track, crop in crops.items()})
-
-
-def _gathered(crop: Crop, window: Sequence[_Held], place: int, gatherer: Gatherer) -> Crop:
+def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gatherer: Gatherer) -> Crop:
     track = crop.face.track
-    found = around(track, [held.crops for held in window], place, _RADIUS) if crop.share else []
+    found = around(track, [item.crops for item in window], place, _RADIUS) if crop.share else []
     if not found:
         return crop
     laid = [brought(window[there].luma[track], along) for there, along in found]
@@ -90,8 +74,7 @@ def _gathered(crop: Crop, window: Sequence[_Held], place: int, gatherer: Gathere
 
 def _where_alike(own: FloatImage, neighbour: FloatImage, alike: FloatImage) -> FloatImage:
     """A neighbour where it shows what the crop shows, the crop itself elsewhere."""
-    weight = cv2.resize(alike, own.shape[:2], interpolation=cv2.INTER_LINEAR)[..., None]
-    return np.asarray(own + weight * (neighbour - own), np.float32)
+    return np.asarray(own + enlarged(alike, len(own))[..., None] * (neighbour - own), np.float32)
 
 
 def network_input(own: FloatImage, neighbours: Sequence[FloatImage]) -> NDArray[np.float32]:

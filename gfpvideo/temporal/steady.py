@@ -14,31 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import numpy as np
-from cv2.typing import MatLike
 
-from gfpvideo.frames import Crop, GeneratedFrame, RestoredCrop
+from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.regions import border_fade, face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
-from gfpvideo.temporal.agreement import agreement, softened
+from gfpvideo.temporal.agreement import agreement
 from gfpvideo.temporal.motion import Flow, around, brought
+from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 
 Grain = Literal["none", "match"]
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A frame's restored crops by track."""
-
-    frame: GeneratedFrame | None
-    """The frame itself, until it was handed on."""
-    restored: dict[int, RestoredCrop]
-    crops: dict[int, Crop]
-    luma: dict[int, FloatImage]
-    """What is compared of them."""
 
 
 @dataclass(frozen=True)
@@ -67,58 +54,52 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
     if not radius:
         yield from frames
         return
-    for window, place in windows(map(_held, frames), radius, lambda held: replace(held, frame=None)):
+    for window, place in windows(map(_held, frames), radius, _shed):
         yield _steadied(window, place, radius, grain)
 
 
+@dataclass(frozen=True)
+class _Held(Held[GeneratedFrame]):
+    restored: dict[int, RestoredCrop]
+    """Its restored crops by track."""
+
+
 def _held(frame: GeneratedFrame) -> _Held:
-    restored = {crop.track: crop for crop in frame.crops}
-    crops = {track: crop.crop for track, crop in restored.items()}
-    return _Held(frame, restored, crops, {track: softened(crop.luma) for track, crop in crops.items()})
+    known = held(frame, (crop.crop for crop in frame.crops))
+    return _Held(frame, known.crops, known.luma, {crop.track: crop for crop in frame.crops})
+
+
+def _shed(item: _Held) -> _Held:
+    return replace(item, frame=None)
 
 
 def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) -> GeneratedFrame:
-    now, crops = window[place], [held.crops for held in window]
-    assert now.frame is not None
-    steadied = []
-    for crop in now.frame.crops:
+    own, crops, steadied = window[place], [item.crops for item in window], []
+    for crop in own.now.crops:
         found = around(crop.track, crops, place, radius)
         near = [_Near(window[at].restored[crop.track], window[at].luma[crop.track], along) for at, along in found]
-        steadied.append(_averaged(crop, now.luma[crop.track], near, grain) if near else crop)
-    return replace(now.frame, crops=tuple(steadied))
+        steadied.append(_averaged(crop, own.luma[crop.track], near, grain) if near else crop)
+    return replace(own.now, crops=tuple(steadied))
 
 
 def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
     """A crop averaged with its neighbours, weighted pixel by pixel."""
     size = len(crop.restored)
     alike = agreement(own, [brought(other.luma, other.along) for other in near])
-    weights = [_enlarged(weight, size) for weight in alike]
+    weights = [enlarged(weight, size) for weight in alike]
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
-    restored = _mean(_without(crop, noise_kept), others, [cv2.merge([weight] * 3) for weight in weights])
+    restored = weighted_mean(_without(crop, noise_kept), others, weights)
     if noise_kept:
         restored += noise_kept * crop.crop.source
     if crop.replaced is not None:
         restored = crop.restored + crop.replaced[..., None] * (restored - crop.restored)
     if all(each.mask is face_mask(size) for each in (crop, *(other.crop for other in near))):
         return replace(crop, restored=restored)  # the mean of equal masks
-    mask = _mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
+    mask = weighted_mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
     """A restoration without its source: the mean of these, and a frame's own source, have that frame's own noise."""
     return crop.restored - np.asarray(noise_kept * crop.crop.source, np.float32) if noise_kept else crop.restored
-
-
-def _mean(own: FloatImage, others: Sequence[FloatImage], weights: Sequence[MatLike]) -> FloatImage:
-    """Weighted mean of a picture, whose weight is 1, and its neighbours; weights are of their shape."""
-    total, weight_sum = own.copy(), np.ones_like(own)
-    for other, weight in zip(others, weights, strict=True):
-        cv2.accumulateProduct(other, weight, total)
-        weight_sum += np.asarray(weight, np.float32)
-    return total / weight_sum
-
-
-def _enlarged(weight: FloatImage, size: int) -> FloatImage:
-    return np.asarray(cv2.resize(weight, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)

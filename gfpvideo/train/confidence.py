@@ -98,11 +98,12 @@ def _run(
 
 def _distance(blended: Tensor, clean: Tensor, features: nn.Module, weight: float) -> Tensor:
     """Mean logarithm of the pictures' distances: a little harm to a good one counts like much to one that is bad."""
-    apart = []
-    for one, other in zip(blended.split(1), clean.split(1), strict=True):
-        seen = perceptual(features(one), features(other)) if weight else 0.0
-        apart.append(charbonnier(one, other) + weight * seen)
-    return torch.stack(apart).add(_SAME).log().mean()
+    apart = torch.stack([charbonnier(*pair) for pair in zip(blended.split(1), clean.split(1), strict=True)])
+    if weight:
+        seen, wanted = ([layer.split(1) for layer in features(pictures)] for pictures in (blended, clean))
+        singles = zip(zip(*seen, strict=True), zip(*wanted, strict=True), strict=True)
+        apart = apart + weight * torch.stack([perceptual(*pair) for pair in singles])
+    return apart.add(_SAME).log().mean()
 
 
 @torch.no_grad()

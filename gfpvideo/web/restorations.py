@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from gfpvideo.errors import GfpvideoError, InputError, OutputError, StoppedError
+from gfpvideo.errors import GfpvideoError, InputError, OutputError, StoppedError, bug
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Done, Event, Following, FrameDone, Loading, Muxing, PictureDone, Warned
@@ -113,7 +113,7 @@ class Restorations:
             InputError: if the list cannot be read.
         """
         self.folder = folder
-        self.glance = Glance()
+        self.glance, self._glanced = Glance(), Glance()
         self._path = folder.hidden / _LIST
         self._all = self._remembered()
         self._changed = Condition()
@@ -206,6 +206,11 @@ class Restorations:
             self._all.remove(found)
             self._keep()
 
+    def picture(self, number: int, which: Literal["before", "after"]) -> NDArray[np.uint8] | None:
+        """The frame just made, (h, w, 3) RGB; of the restoration that ended last too: pages learn of that later."""
+        glances = (self.glance, self._glanced)
+        return next((getattr(glance, which) for glance in glances if glance.number == number), None)
+
     # The thread
 
     def _work(self) -> None:
@@ -218,7 +223,7 @@ class Restorations:
                 self._end(found, "failed", str(error))
             except Exception as error:
                 _log.exception("restoring %s failed", found.source)
-                self._end(found, "failed", f"{type(error).__name__}: {error}; this is a bug of gfpvideo")
+                self._end(found, "failed", bug(error))
 
     def _next(self) -> Restoration | None:
         """The next that waits, running now; ``None`` when all is to end."""
@@ -259,7 +264,7 @@ class Restorations:
     def _end(self, found: Restoration, state: State, message: str = "") -> None:
         with self._changed:
             self._job = None
-            self.glance = Glance()
+            self.glance, self._glanced = Glance(), self.glance
             found.message = message
             self._set(found, state)
 

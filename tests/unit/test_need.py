@@ -11,9 +11,9 @@ import pytest
 import skimage.data
 
 from gfpvideo.composite.blocks import block_steps
-from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need, sharpness, weigh
+from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need_and_damage, sharpness, weigh
 from gfpvideo.faces.align import template
-from gfpvideo.frames import CroppedFrame, Frame, Rect, Samples, Shape
+from gfpvideo.frames import Crop, CroppedFrame, Frame, Rect, Samples, Shape
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import resample
 from gfpvideo.train.degrade import film_grain, jpeg
@@ -32,6 +32,10 @@ def face() -> FloatImage:
 def coarse(face: FloatImage, factor: int) -> FloatImage:
     small = cv2.resize(face, (SIZE // factor, SIZE // factor), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0, times: int = 1) -> float:
+    return need_and_damage(crop, min_face, before, steps, times)[0]
 
 
 def needs(source: FloatImage, landmarks: np.ndarray | None = None, min_face: float = 10) -> float:

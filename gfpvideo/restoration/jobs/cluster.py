@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from gfpvideo.errors import EngineError, GfpvideoError, OptionError
+from gfpvideo.errors import EngineError, GfpvideoError, OptionError, bug
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import FrameDone
 from gfpvideo.restoration.jobs.crew import News, shares
@@ -158,7 +158,7 @@ class Hand:
             yield failed(error)
         except Exception as error:
             _log.exception("%s: restoring it failed", source)
-            text = f"{source}: {type(error).__name__}: {error}; this is a bug of gfpvideo"
+            text = f"{source}: {bug(error)}"
             yield failed(GfpvideoError(text))
         else:
             yield {"whole": {name: value for name, value in vars(job.report).items() if not name.startswith("_")}}
