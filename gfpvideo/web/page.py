@@ -150,9 +150,7 @@ class _Page:
         asked = [self.name, self.preset, *self.settings]
         found = [self.looked, self.gallery, self.seen, self.left, self.moment, self.slider, self.trouble]
         follow: dict[str, Any] = {"inputs": asked, "outputs": found, "show_progress": "hidden", **_AT_ONCE, **_HIDDEN}
-        picked = self.name.change(
-            self._chosen, self.name, [self.trouble, self.people, self.look, self.start], **_HIDDEN
-        )
+        picked = self.name.change(self._chosen, self.name, [self.trouble, self.people, self.look, self.at], **_HIDDEN)
         picked.then(self._follow, **follow)
         gr.on(form.changes(self.settings), self._follow_again, trigger_mode="always_last", **follow)
         gr.on(

@@ -146,9 +146,8 @@ def _routes(app: FastAPI, restorations: Restorations) -> None:
 
     @app.get("/films/{number}/frame/{which}")
     def frame(number: int, which: Literal["before", "after"]) -> Response:
-        glance = restorations.glance
-        picture = glance.before if which == "before" else glance.after
-        if glance.number != number or picture is None:
+        picture = restorations.picture(number, which)
+        if picture is None:
             raise HTTPException(404, "There is no such picture now.")
         done, coded = cv2.imencode(".jpg", picture[..., ::-1])
         assert done, "a picture of bytes can be written"

@@ -285,8 +285,9 @@ def test_the_keyboard_alone_is_enough(tab: Open, films: Path) -> None:
     with served(films) as page:
         anna = tab(page)
         _reach(anna, "name")
-        for key in ("ArrowDown", "ArrowDown", "Enter"):
-            anna.keyboard.press(key)
+        anna.keyboard.press("ArrowDown")
+        wait(anna, "[role=option].active >> text=clip.mp4")
+        anna.keyboard.press("Enter")
         see_slider(anna)
         wait(anna, "#left input")
         _reach(anna, "faces")
