@@ -5,7 +5,7 @@ Everything random depends on the seed and the step alone, so a resumed training 
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision.ops import roi_align
 
 from gfpvideo.errors import OptionError, TrainingError, WeightsError
@@ -28,7 +28,9 @@ from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
 from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
+from gfpvideo.train.gather_data import SIDE, prepared
 from gfpvideo.train.interrupt import WholeSteps, ignore_interrupts
+from gfpvideo.train.moving_data import MovingFaces
 from gfpvideo.train.options import TrainOptions
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -83,7 +85,7 @@ def train(
     saved = time.monotonic()
     with WholeSteps() as steps:
         try:
-            for batch in _batches(options, accelerator, training.step, last):
+            for batch in _batches(options, folder, accelerator, training.step, last):
                 scalars = _step(training, batch, options, accelerator, critics)
                 if accelerator.is_main_process:
                     _show(training, batch, scalars, options, report, sheet)
@@ -361,7 +363,9 @@ def load_prior(network: Gfpgan, name_or_path: str) -> None:
 
 
 def start_from(network: Gfpgan, state: dict[str, Tensor]) -> list[str]:
-    """Load the weights that fit by name and shape; a smaller network's are those of the scales that both share.
+    """Load the weights that fit by name and shape; another size's are those of the scales that both share.
+
+    A narrower network takes channels evenly out of the wider one's. The codes w of the coarsest layers come first.
 
     Features are counted from the coarsest scale in the prior and from the finest in the U-Net's encoder, so the
     encoder's weights of a smaller network move up by the difference in levels.
@@ -373,9 +377,26 @@ def start_from(network: Gfpgan, state: dict[str, Tensor]) -> list[str]:
     downs = {key.split(".")[1] for key in state if key.startswith("conv_body_down.")}
     shift = len(network.conv_body_down) - len(downs)
     renamed = {_moved_down_block(key, shift): value for key, value in state.items()}
-    fitting = {key: value for key, value in renamed.items() if key in own and own[key].shape == value.shape}
+    for key in ("final_linear.weight", "final_linear.bias"):
+        renamed[key] = renamed[key][: len(own[key])]
+    offered = {key: thinned(value, own[key].shape) for key, value in renamed.items() if key in own}
+    fitting = {key: value for key, value in offered.items() if value is not None}
     network.load_state_dict(own | fitting)
     return sorted(own.keys() - fitting.keys())
+
+
+def thinned(value: Tensor, shape: Sequence[int]) -> Tensor | None:
+    """Weights with channels taken out evenly until they have a shape; ``None`` if they lack some.
+
+    Halves of a layer stay halves, as channel-split modulation wants.
+    """
+    if value.dim() != len(shape) or (value.dim() > 2 and value.shape[-2:] != tuple(shape[-2:])):
+        return None
+    for dim, (have, want) in enumerate(zip(value.shape, shape, strict=True)):
+        if have < want:
+            return None
+        value = value.index_select(dim, torch.arange(want) * have // want)
+    return value
 
 
 def _moved_down_block(key: str, shift: int) -> str:
@@ -407,14 +428,12 @@ def _channels_last(network: nn.Module) -> None:
             module.to(memory_format=torch.channels_last)
 
 
-def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: int) -> Iterator[Batch]:
+def _batches(options: TrainOptions, folder: Path, accelerator: Accelerator, first: int, last: int) -> Iterator[Batch]:
     """The batches of steps ``first`` to ``last``; each process gets its share of every batch."""
     schedule, world = options.schedule, accelerator.num_processes
     if schedule.batch % world:
         raise OptionError(f"a batch of {schedule.batch} cannot be shared by {world} processes")
-    network = installed_landmarks() if options.losses.component else None
-    faces = load_faces(options.data.folder, options.network.size, options.data.numbers, network)
-    data = AgedFaces(faces, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
+    data = _faces(options, folder)
     share = schedule.batch // world
     offset = accelerator.process_index * share
     wanted = [step * schedule.batch + offset + item for step in range(first, last) for item in range(share)]
@@ -422,6 +441,20 @@ def _batches(options: TrainOptions, accelerator: Accelerator, first: int, last: 
     for aged, clean, boxes in loader:
         aged, clean = (pictures.to(accelerator.device, memory_format=torch.channels_last) for pictures in (aged, clean))
         yield aged, clean, boxes.to(accelerator.device)
+
+
+def _faces(options: TrainOptions, folder: Path) -> Dataset[Batch]:
+    """What is learnt from: single pictures, and where the options say so, faces of films."""
+    schedule, size, moving = options.schedule, options.network.size, options.data.moving
+    network = installed_landmarks() if options.losses.component else None
+    faces = load_faces(options.data.folder, size, options.data.numbers, network)
+    single = AgedFaces(faces, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
+    if moving is None:
+        return single
+    if size != SIDE:
+        raise OptionError(f"data.moving: faces of films are {SIDE} pixels wide, network.size is {size}")
+    learn, _ = prepared(moving, folder)
+    return MovingFaces(single, learn, moving, network, seed=schedule.seed)
 
 
 def _set_rates(training: Training, options: TrainOptions) -> None:

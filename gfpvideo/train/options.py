@@ -8,7 +8,15 @@ from pydantic import Field
 from gfpvideo.networks.gfpgan.network import GfpganConfig
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.features import FeatureName
+from gfpvideo.train.gather_options import FacesTable
 from gfpvideo.train.table import Table
+
+
+class Moving(FacesTable):
+    """Faces over time, which are seen as the generator sees them in a film: with their neighbours gathered."""
+
+    share: float = Field(gt=0, le=1, description="Share of all faces that are such.")
+    alone: float = Field(default=0.2, ge=0, le=1, description="Share of these that have no neighbours all the same.")
 
 
 class Data(Table):
@@ -18,6 +26,7 @@ class Data(Table):
     first: int | None = Field(default=None, description="First number of the file names that are used.")
     last: int | None = Field(default=None, description="Last number of the file names that are used.")
     workers: int = Field(default=1, ge=0)
+    moving: Moving | None = Field(default=None, description="Without it all faces are single pictures.")
 
     @property
     def numbers(self) -> range | None:

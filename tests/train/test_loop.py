@@ -26,7 +26,7 @@ from gfpvideo.train.data import AgedFaces, load_faces
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.gather_options import GatherOptions
 from gfpvideo.train.landmarks_options import LandmarkOptions
-from gfpvideo.train.loop import Batch, component, start_from, train, untrained
+from gfpvideo.train.loop import Batch, component, start_from, thinned, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -296,6 +296,26 @@ def test_a_small_network_becomes_the_start_of_a_larger_one() -> None:
         assert torch.equal(new[key.format(level + 1)], old[key.format(level)])
     assert all("6" in key or "7" in key or ".3." in key or "first" in key or "linear" in key or "down.0" in key
                or "noise" in key for key in fresh)  # fmt: skip
+
+
+def test_a_wide_network_becomes_the_start_of_a_narrower_one_folded() -> None:
+    """Channels are taken evenly out of each half, so what is modulated stays in its half; the finest scale goes."""
+    torch.manual_seed(1)
+    wide = Gfpgan(replace(TINY, narrow=1 / 16))
+    narrow = Gfpgan(replace(TINY, narrow=3 / 64, fold=2))
+    fresh = start_from(narrow, wide.state_dict())
+    added = "stylegan_decoder.to_pixels"
+    assert fresh == ["conv_body_first.weight", f"{added}.bias", f"{added}.weight"]
+    bias, kept = "stylegan_decoder.style_convs.1.bias", [i for i in range(32) if i % 4 != 3]
+    assert torch.equal(narrow.state_dict()[bias], wide.state_dict()[bias][:, kept])
+    codes = "final_linear.bias"
+    assert torch.equal(narrow.state_dict()[codes], wide.state_dict()[codes][: len(narrow.state_dict()[codes])])
+
+
+def test_weights_that_lack_channels_are_not_taken() -> None:
+    assert thinned(torch.zeros(8, 4, 3, 3), (6, 4, 1, 1)) is None
+    assert thinned(torch.zeros(8, 4, 3, 3), (16, 4, 3, 3)) is None
+    assert thinned(torch.zeros(8, 4), (8, 4, 1)) is None
 
 
 def test_shipped_settings_are_valid() -> None:

@@ -20,9 +20,14 @@ from gfpvideo.networks.confidence_net import ConfidenceNet
 from gfpvideo.networks.gather_net import CHANNELS, GatherNet
 from gfpvideo.train.confidence import train_confidence
 from gfpvideo.train.confidence_options import ConfidenceOptions
+from gfpvideo.train.data import AgedFaces
+from gfpvideo.train.data import Faces as Still
+from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.gather import judged, train_gather
 from gfpvideo.train.gather_data import Faces, Patches, drawn_window, prepared
 from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.moving_data import MovingFaces
+from gfpvideo.train.options import Moving
 from gfpvideo.train.over_time import DAMAGES, Frames, film, hardly, web
 from gfpvideo.train.small import export_average
 
@@ -86,6 +91,35 @@ def test_damage_over_time_is_fresh_in_each_frame_and_the_same_for_a_seed(damage:
     assert np.array_equal(aged, again)
     repeats = damage in {hardly, web}  # an encoder leaves alone what does not change
     assert repeats or np.abs(aged[0] - aged[3]).mean() > 1e-4
+
+
+def moving_faces(faces: Faces, **values: Any) -> MovingFaces:
+    moving = Moving.model_validate({"films": {"folder": ".", "share": 1}, **values})
+    picture = np.ascontiguousarray(portrait()[16:272, 16:272])
+    boxes = np.zeros((3, 4))
+    single = AgedFaces(Still([picture], [boxes], 0), Degradation(), seed=1, length=6)
+    return MovingFaces(single, faces, moving, None, seed=1)
+
+
+def test_faces_of_films_are_shown_gathered_and_the_same_for_a_seed(faces: Faces) -> None:
+    """What the generator is to make of them is clean; gathering brings what it is shown nearer to that."""
+    gathered, alone = (moving_faces(faces, share=1, alone=alone) for alone in (0, 1))
+    better = []
+    for index in range(4):
+        (shown, clean, boxes), (bare, same, _) = gathered[index], alone[index]
+        assert shown.shape == clean.shape == (3, 256, 256)
+        assert boxes.shape == (3, 4)
+        assert torch.equal(clean, same)
+        better.append(float((shown - clean).square().mean() / (bare - clean).square().mean()))
+    assert np.mean(better) < 1
+    again = moving_faces(faces, share=1, alone=0)[2]
+    assert all(torch.equal(one, other) for one, other in zip(again, gathered[2], strict=True))
+
+
+def test_only_a_share_of_faces_moves(faces: Faces) -> None:
+    some = moving_faces(faces, share=0.5)
+    stills = [torch.equal(some[index][0], some._single[index][0]) for index in range(len(some))]
+    assert 0 < sum(stills) < len(stills)
 
 
 def test_a_film_of_a_low_bit_rate_loses_detail_in_all_frames(rng: np.random.Generator) -> None:

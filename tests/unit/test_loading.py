@@ -1,6 +1,7 @@
 """Model files are recognised, loaded strictly, and refused with one clear line."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,27 @@ def test_half_precision_safetensors_become_float32(state: dict[str, torch.Tensor
 
 def test_tiny_configuration_is_recognised(state: dict[str, torch.Tensor]) -> None:
     assert build(state).config == TINY
+
+
+@pytest.mark.parametrize("fold", [2, 4])
+def test_a_folded_network_is_recognised_and_keeps_the_size_of_its_crops(fold: int) -> None:
+    folded = replace(TINY, size=32 * fold, fold=fold)
+    network = build(Gfpgan(folded).state_dict())
+    assert network.config == folded
+    crops = torch.rand(2, 3, 32 * fold, 32 * fold)
+    assert network(crops).shape == crops.shape
+
+
+def test_what_a_folded_network_adds_goes_to_single_pixels() -> None:
+    """Space to depth and back: each of a position's channels is one pixel of the crop."""
+    decoder = Gfpgan(replace(TINY, size=64, fold=2)).stylegan_decoder
+    torch.nn.init.zeros_(decoder.to_pixels.weight)
+    torch.nn.init.zeros_(decoder.to_pixels.bias)
+    with torch.no_grad():
+        decoder.to_pixels.bias[1] = 1.0  # red, upper right
+        added = decoder._unfolded(torch.zeros(1, 3, 32, 32), torch.zeros(1, TINY.channels(32), 32, 32))
+    assert float(added[0, 0, 0::2, 1::2].min()) == 1.0
+    assert float(added.sum()) == 32 * 32
 
 
 @pytest.mark.parametrize(

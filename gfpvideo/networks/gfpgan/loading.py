@@ -1,5 +1,6 @@
 """Read a model file: recognise the architecture from its keys and shapes, and load it strictly."""
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,21 +72,27 @@ def recognise(state: StateDict, variant: Variant | None = None) -> GfpganConfig:
     if variant is None:
         variant = "original" if "conv_body_first.0.weight" in state else "clean"
     try:
-        size = 2 ** (_count(state, r"conv_body_down\.(\d+)\.") + 2)
+        fold = math.isqrt(_entry(state, variant).shape[1] // 3)
+        finest = 2 ** (_count(state, r"conv_body_down\.(\d+)\.") + 2)
         narrow = state["stylegan_decoder.constant_input.weight"].shape[1] / 512
         style_dim = state["stylegan_decoder.style_mlp.1.weight"].shape[0]
         return GfpganConfig(
             variant=variant,
-            size=size,
+            size=finest * fold,
             style_dim=style_dim,
-            channel_multiplier=_multiplier(state, size, narrow),
+            channel_multiplier=_multiplier(state, finest, narrow),
             narrow=narrow,
             mlp_depth=sum(bool(re.fullmatch(r"stylegan_decoder\.style_mlp\.\d+\.weight", key)) for key in state),
             different_w=state["final_linear.bias"].shape[0] > style_dim,
+            fold=fold,
             modulation=_modulation(state),
         )
     except (KeyError, IndexError, ValueError) as error:
         raise UnknownArchitectureError(f"these are not the weights of a GFP-GAN (no usable {error})") from None
+
+
+def _entry(state: StateDict, variant: Variant) -> Tensor:
+    return state["conv_body_first.weight" if variant == "clean" else "conv_body_first.0.weight"]
 
 
 def _count(state: StateDict, pattern: str) -> int:

@@ -37,13 +37,16 @@ class GfpganConfig:
     """Layers of the mapping network (kept for its weights; restoration starts from w)."""
     different_w: bool = True
     """Whether the U-Net predicts one w a layer (else a single one)."""
+    fold: int = 1
+    """Pixels along each side that a position of the finest level holds, laid out as channels (space to depth): a
+    processor is bound by memory where few channels have many positions. The published networks have 1."""
     modulation: Modulation = "channel-split"
     """SFT on half of the channels (section 3.4), on all of them, or, as an ablation, none: only w carries the face."""
 
     @property
     def levels(self) -> int:
-        """log2 of the crop size."""
-        return self.size.bit_length() - 1
+        """log2 of the positions along the finest level's side."""
+        return (self.size // self.fold).bit_length() - 1
 
     @property
     def latents(self) -> int:
@@ -125,6 +128,9 @@ class StyleGAN2Decoder(nn.Module):
             for index in (2 * level - 5, 2 * level - 4):
                 self.noises.register_buffer(f"noise{index}", torch.randn(1, 1, 2**level, 2**level))
             width = out
+        self.fold = config.fold
+        if config.fold > 1:
+            self.to_pixels = kit.plain_conv(width, 3 * config.fold**2, 3)
 
     def noise(self, index: int) -> Tensor:
         """The fixed noise picture of a layer: the same for every frame, or faces would shimmer."""
@@ -142,7 +148,12 @@ class StyleGAN2Decoder(nn.Module):
                 x = self._transform(x, scales[level], shifts[level])
             x = self.style_convs[2 * level + 1](x, w[:, first + 1], self.noise(first + 1))
             picture = to_rgb(x, w[:, first + 2], picture)
-        return picture
+        return picture if self.fold == 1 else self._unfolded(picture, x)
+
+    def _unfolded(self, picture: Tensor, x: Tensor) -> Tensor:
+        """The finest level's picture at the crop's size, with what only the features know of each pixel."""
+        coarse = F.interpolate(picture, scale_factor=float(self.fold), mode="bilinear", align_corners=False)
+        return coarse + F.pixel_shuffle(self.to_pixels(x), self.fold)
 
     def _transform(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         if self.modulation == "full":
@@ -175,7 +186,8 @@ class Gfpgan(nn.Module):
 
     def _build_unet(self, kit: LayerKit) -> None:
         width, top = self._unet_channels, self.config.levels
-        self.conv_body_first = kit.unet_conv(3, width(top), 1)
+        fold = self.config.fold
+        self.conv_body_first = kit.unet_conv(3 * fold**2, width(top), 1 if fold == 1 else 3)
         self.conv_body_down = nn.ModuleList(kit.down(width(i), width(i - 1)) for i in range(top, 2, -1))
         self.final_conv = kit.unet_conv(width(2), width(2), 3)
         self.conv_body_up = nn.ModuleList(kit.up(width(i - 1), width(i)) for i in range(3, top + 1))
@@ -193,7 +205,7 @@ class Gfpgan(nn.Module):
 
     def encode(self, x: Tensor) -> Encoded:
         """Run the U-Net (section 3.2): latent codes and spatial features of (B, 3, S, S) crops in [-1, 1]."""
-        feature = self._entry(self.conv_body_first(x))
+        feature = self._entry(self.conv_body_first(F.pixel_unshuffle(x, self.config.fold)))
         skips: list[Tensor] = []
         for block in self.conv_body_down:
             feature = block(feature)
