@@ -59,10 +59,9 @@ def test_a_folded_network_is_recognised_and_keeps_the_size_of_its_crops(fold: in
 def test_what_a_folded_network_adds_goes_to_single_pixels() -> None:
     """Space to depth and back: each of a position's channels is one pixel of the crop."""
     decoder = Gfpgan(replace(TINY, size=64, fold=2)).stylegan_decoder
-    torch.nn.init.zeros_(decoder.to_pixels.weight)
-    torch.nn.init.zeros_(decoder.to_pixels.bias)
+    upper_right_red = torch.eye(12)[1]
+    decoder.to_pixels.load_state_dict({"weight": torch.zeros(12, TINY.channels(32), 3, 3), "bias": upper_right_red})
     with torch.no_grad():
-        decoder.to_pixels.bias[1] = 1.0  # red, upper right
         added = decoder._unfolded(torch.zeros(1, 3, 32, 32), torch.zeros(1, TINY.channels(32), 32, 32))
     assert float(added[0, 0, 0::2, 1::2].min()) == 1.0
     assert float(added.sum()) == 32 * 32
