@@ -299,15 +299,18 @@ class _Page:
         """How the chosen restoration stands; the result only where it has changed, or a film would begin anew."""
         listed = self._listed()
         known = [number for _, number in listed]
+        # What was chosen while this was asked for stays: only a choice that there is no more gives way to the newest.
+        offered = gr.Radio(listed)
         if number not in known:
             number = known[-1] if known else None
+            offered = gr.Radio(listed, value=number)
         if number is None:
-            return [gr.Radio([], value=None), f"<p>{self.words.nothing}</p>", *_hidden(3), "", "", ""]
+            return [offered, f"<p>{self.words.nothing}</p>", *_hidden(3), "", "", ""]
         found, glance = self.restorations.get(number), self.restorations.glance
         running = found.state in ("running", "stopping")
         key = f"{number} {found.state}"
         return [
-            gr.Radio(listed, value=number),
+            offered,
             self._line(found, glance),
             gr.Button(visible=found.state in ("running", "waiting")),
             gr.Button(visible=found.state in ("stopped", "failed")),
