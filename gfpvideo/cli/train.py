@@ -59,6 +59,19 @@ def train_export(
     return 0
 
 
+@train_app.command("graphs")
+@command
+def train_graphs(
+    folder: Annotated[Path, typer.Option("--output", "-o", help="The folder to write, weights/graphs in a checkout.")],
+) -> int:
+    """Trace the networks that ship: to be done whenever their weights change, for weights/manifest.toml."""
+    from gfpvideo.train.ship import pack_graphs
+
+    for name, digest in pack_graphs(folder).items():
+        typer.echo(f'{name}: graph_sha256 = "{digest}"')
+    return 0
+
+
 @train_app.command("landmarks")
 @command
 def train_the_landmarks(

@@ -3,10 +3,13 @@
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import openvino as ov
+
+from gfpvideo.networks.shipped import unpacked
 
 CACHE_VARIABLE = "GFPVIDEO_CACHE"
 """Environment variable that names the folder of compiled models."""
@@ -36,27 +39,53 @@ def graph_name(key: str) -> str:
     return f"{key}-{ov.get_version().split('-')[0]}"
 
 
-def traced_once(key: str, folder: Path, trace: Callable[[], ov.Model]) -> Path:
-    """Path of a graph in OpenVINO's format, traced now unless it was before.
+@dataclass(frozen=True)
+class Traceable:
+    """A network that OpenVINO is to run."""
+
+    name: str
+    """What it is called in ``weights/manifest.toml``, if it is there."""
+    key: str
+    """What it is traced from, with a version of its own."""
+    trace: Callable[[], ov.Model]
+    """Makes its graph; that takes seconds, and torch."""
+
+
+def traced_once(network: Traceable, folder: Path) -> Path:
+    """Path of a graph in OpenVINO's format: made now unless it was before, of what ships, or else traced.
 
     Args:
-        key: what it is traced from, with a version of its own.
+        network: whose graph it is.
         folder: where traced and compiled models are kept.
-        trace: makes it.
     """
-    target = folder / "traced" / graph_name(key)
+
+    def make(scratch: Path) -> None:
+        if not unpacked(network.name, network.key, scratch):
+            write_graph(network.trace(), scratch)
+
+    target = folder / "traced" / graph_name(network.key)
     if not target.is_dir():
-        save_graph(trace(), target)
+        _keep(make, target)
     return target / "graph.xml"
+
+
+def write_graph(graph: ov.Model, folder: Path) -> Path:
+    """Write a graph into a folder, in full precision."""
+    ov.save_model(graph, folder / "graph.xml", compress_to_fp16=False)
+    return folder / "graph.xml"
 
 
 def save_graph(graph: ov.Model, target: Path) -> None:
     """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
+    _keep(lambda scratch: write_graph(graph, scratch), target)
+
+
+def _keep(make: Callable[[Path], object], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         finished = Path(scratch) / "graph"
         finished.mkdir()
-        ov.save_model(graph, finished / "graph.xml", compress_to_fp16=False)
+        make(finished)
         if target.is_dir():
             target.rename(Path(scratch) / "before")
         try:

@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import cache_folder, openvino_core, traced_once
+from gfpvideo.networks.graphs import Traceable, cache_folder, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import Affine, compose, move, resample, scale_of, similarity_transform
@@ -203,6 +203,11 @@ def installed_landmarks() -> Landmarks:
     Raises:
         WeightsError: if its file is damaged or missing.
     """
+    return Landmarks(openvino_core().read_model(traced_once(traceable(), cache_folder())))
+
+
+def traceable() -> Traceable:
+    """What OpenVINO runs; see :func:`installed_landmarks`."""
     path = installed("landmarks")
 
     def trace() -> ov.Model:
@@ -210,5 +215,4 @@ def installed_landmarks() -> Landmarks:
 
         return traced(load_landmarks(path))
 
-    key = f"landmarks-{entry('landmarks').sha256}-{_GRAPH_VERSION}"
-    return Landmarks(openvino_core().read_model(traced_once(key, cache_folder(), trace)))
+    return Traceable("landmarks", f"landmarks-{entry('landmarks').sha256}-{_GRAPH_VERSION}", trace)

@@ -9,7 +9,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import cache_folder, openvino_core, traced_once
+from gfpvideo.networks.graphs import Traceable, cache_folder, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
 
 _GRAPH_VERSION = 1
@@ -66,11 +66,15 @@ def network_over_time(name: str, size: int, device: str | None = None) -> OnOpen
     Raises:
         WeightsError: if its file is damaged or missing.
     """
-    path = installed(name)
     if device is not None:
-        return OnTorch(_loaded(name, path), device)
-    key = f"{name}-{entry(name).sha256}-{size}-{_GRAPH_VERSION}"
-    return OnOpenVino(openvino_core().read_model(traced_once(key, cache_folder(), lambda: _traced(name, path, size))))
+        return OnTorch(_loaded(name, installed(name)), device)
+    return OnOpenVino(openvino_core().read_model(traced_once(traceable(name, size), cache_folder())))
+
+
+def traceable(name: str, size: int) -> Traceable:
+    """What OpenVINO runs for crops with sides of ``size`` pixels; see :func:`network_over_time`."""
+    path = installed(name)
+    return Traceable(name, f"{name}-{entry(name).sha256}-{size}-{_GRAPH_VERSION}", lambda: _traced(name, path, size))
 
 
 def _loaded(name: str, path: Path) -> Any:

@@ -39,6 +39,9 @@ class WeightsEntry:
     """Name inside gfpvideo's own weights folder, or inside ``package``; empty for published weights."""
     package: str = ""
     """Package that brings the file, if that is not gfpvideo."""
+    graph: str = ""
+    """What ships of its traced graph, inside gfpvideo's own weights folder; see :mod:`gfpvideo.networks.shipped`."""
+    graph_sha256: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -108,6 +111,21 @@ def installed(name: str, folder: Path | None = None) -> Path:
     if not path.is_file():
         raise WeightsError(f"the weights {name!r} are not installed; get them with: gfpvideo weights get {name}")
     check_hash(known, path)
+    return path
+
+
+def graph_of(name: str) -> Path | None:
+    """Path of what ships of the traced graph of the weights called ``name``, checked; ``None`` if nothing does.
+
+    Raises:
+        WeightsError: if it is damaged or missing.
+    """
+    known = manifest().get(name)
+    if known is None or not known.graph:
+        return None
+    path = data_folder("weights") / known.graph
+    if not path.is_file() or sha256(path) != known.graph_sha256:
+        raise WeightsError(f"{path}: the embedded graph is damaged or missing; install gfpvideo again")
     return path
 
 

@@ -19,7 +19,7 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
-from gfpvideo.networks.graphs import cache_folder, graph_name, openvino_core, traced_once
+from gfpvideo.networks.graphs import Traceable, cache_folder, graph_name, openvino_core, traced_once
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import cores, side_by_side
@@ -27,7 +27,7 @@ from gfpvideo.stages.threads import cores, side_by_side
 if TYPE_CHECKING:
     from gfpvideo.networks.gfpgan.network import Gfpgan
 
-_GRAPH_VERSION = 3
+_GRAPH_VERSION = 4
 """Raised whenever the traced graph changes, so that no stale one is used."""
 _ABILITIES: TypeAdapter[Abilities] = TypeAdapter(Abilities)
 _ABILITIES_PLACE = ["gfpvideo", "abilities"]
@@ -97,7 +97,12 @@ def _streams(together: int) -> int:
 
 def traced_graph(model: ModelFile, folder: Path) -> Path:
     """Path of the model file's graph in OpenVINO's format, traced now unless it was before."""
-    return traced_once(_graph_key(model), folder, lambda: _traced(load_network(model)))
+    return traced_once(traceable(model), folder)
+
+
+def traceable(model: ModelFile) -> Traceable:
+    """What OpenVINO runs of a model file."""
+    return Traceable(model.name, _graph_key(model), lambda: _traced(load_network(model)))
 
 
 def int8_graph(model: ModelFile, folder: Path) -> Path:

@@ -77,10 +77,13 @@ class StyleConv(nn.Module):
         )
         self.weight = nn.Parameter(torch.zeros(1))
         self.bias = nn.Parameter(torch.zeros(1, out_channels, 1, 1))
+        self.quiet = False
+        """Whether noise has no strength: traced, it would be a picture of zeros that is read for every face."""
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         out = self.modulated_conv(x, style) * math.sqrt(2.0)
-        return F.leaky_relu(out + (self.weight * noise + self.bias).to(out.dtype), SLOPE)
+        added = self.bias if self.quiet else self.weight * noise + self.bias
+        return F.leaky_relu(out + added.to(out.dtype), SLOPE)
 
 
 class ToRGB(nn.Module):

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gfpvideo.errors import UnknownArchitectureError, WeightsError
+from gfpvideo.networks.gfpgan.layers_clean import StyleConv
 from gfpvideo.networks.gfpgan.network import Gfpgan, GfpganConfig, Modulation, Variant
 
 StateDict = Mapping[str, Tensor]
@@ -133,6 +134,9 @@ def build(state: StateDict, variant: Variant | None = None, *, name: str = "mode
     _check_keys(network.state_dict(), state, name)
     network = Gfpgan(config)
     network.load_state_dict(dict(state))
+    for layer in network.modules():
+        if isinstance(layer, StyleConv):
+            layer.quiet = not layer.weight.any()
     return network.eval().requires_grad_(False)
 
 

@@ -1,0 +1,91 @@
+"""Graphs that ship: put together from the weights, they are what tracing makes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from numpy.typing import NDArray
+
+from conftest import ROOT
+from gfpvideo.errors import WeightsError
+from gfpvideo.networks import graphs, shipped, weights
+from gfpvideo.networks.graphs import Traceable, openvino_core, traced_once, write_graph
+from gfpvideo.networks.shipped import unpacked
+from gfpvideo.train.ship import shipped as all_shipped
+
+NAMES = ["compact", "gather", "confidence", "landmarks"]
+
+
+def network(name: str) -> Traceable:
+    (found,) = (each for each in all_shipped() if each.name == name)
+    return found
+
+
+def outputs(graph: Path) -> list[NDArray]:
+    model = openvino_core().read_model(graph)
+    compiled = openvino_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    shape = tuple(model.input(0).shape)
+    values = compiled(np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32))
+    return [np.array(value) for value in values.values()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ships_is_what_tracing_makes(name: str, tmp_path: Path) -> None:
+    ships, traced = tmp_path / "ships", tmp_path / "traced"
+    ships.mkdir()
+    traced.mkdir()
+    assert unpacked(name, network(name).key, ships)
+    made, expected = outputs(ships / "graph.xml"), outputs(write_graph(network(name).trace(), traced))
+    assert all(np.array_equal(one, other) for one, other in zip(made, expected, strict=True))
+
+
+def test_all_networks_ship_with_graphs_of_their_own_weights(tmp_path: Path) -> None:
+    assert [each.name for each in all_shipped()] == NAMES
+    for each in all_shipped():
+        assert unpacked(each.name, each.key, tmp_path), f"{each.name}: run gfpvideo train graphs -o weights/graphs"
+
+
+def test_what_was_traced_of_something_else_is_traced_anew(tmp_path: Path) -> None:
+    known = network("gather")
+
+    def trace() -> ov.Model:
+        return openvino_core().read_model(traced_once(known, tmp_path / "a"))
+
+    other = traced_once(Traceable(known.name, f"{known.key}-other", trace), tmp_path / "b")
+    assert other.parent.name.startswith(f"{known.key}-other")
+    assert (tmp_path / "a" / "traced").is_dir()  # so it was asked for
+
+
+def test_an_older_openvino_traces_for_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = network("gather")
+    for version, reads in (("2025.0.0", False), ("9999.1.0", True)):
+        monkeypatch.setattr(shipped.ov, "get_version", lambda version=version: version)
+        assert unpacked(known.name, known.key, tmp_path) == reads
+
+
+def test_a_damaged_graph_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "gather.safetensors").write_bytes(b"something else")
+    key = network("gather").key
+    monkeypatch.setattr(weights, "data_folder", lambda name: tmp_path)
+    with pytest.raises(WeightsError, match="the embedded graph is damaged or missing"):
+        unpacked("gather", key, tmp_path)
+
+
+def test_a_first_restoration_needs_no_torch(tmp_path: Path) -> None:
+    """With nothing in the cache: whoever has no torch, or a slow one, does not wait for it."""
+    script = (
+        "import sys; from gfpvideo import RestoreOptions, restore\n"
+        f"restore({str(ROOT / 'samples' / 'home_movie.mp4')!r}, {str(tmp_path / 'out.mp4')!r},"
+        " RestoreOptions(end=0.2))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    cache = str(tmp_path / "cache")
+    environment = {**os.environ, graphs.CACHE_VARIABLE: cache}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    assert len(list((tmp_path / "cache" / "traced").iterdir())) == len(NAMES)
