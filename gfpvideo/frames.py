@@ -274,6 +274,8 @@ class RestoredCrop:
     """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border."""
     replaced: NDArray[np.float32] | None = None
     """(S, S) in [0, 1]: how much of the source the restoration takes the place of; ``None`` for all of it."""
+    around: NDArray[np.float32] | None = None
+    """(S, S, 3) what the gathered crop can be believed, for around the face; ``None`` where none was gathered."""
 
     @property
     def track(self) -> int:

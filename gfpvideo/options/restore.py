@@ -26,6 +26,7 @@ Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "fl
 Comparison = Literal["side", "split", "wipe"]
 Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
 Mask = Literal["outline", "ellipse", "parsing"]
+Around = Literal["none", "crop"]
 Color = Literal["source", "model"]
 Grain = Literal["none", "match"]
 Every = Literal["auto", "1"]
@@ -112,6 +113,12 @@ class RestoreOptions(BaseModel):
         "outline",
         "restore",
         "Region of a face: its own outline (with --no-refine: an ellipse), an ellipse, or what ParseNet (slow) finds.",
+    )
+    around: Around = option(
+        "crop",
+        "restore",
+        "What lies around a face - hair, neck, collar: left as it is, or given what the frames beside know of it.",
+        films=True,
     )
     guard: bool = option(True, "restore", "Keep what covers a face: hands, microphones, hair.")
     strength: float = option(1.0, "restore", "How much of the restoration goes into the picture.", ge=0, le=1)

@@ -15,6 +15,10 @@ _ROUNDNESS = 2.6
 """Exponent of the superellipse: 2 is an ellipse, more is squarer."""
 _CORE = 0.62
 """Share of the radius inside which the mask is 1."""
+_SQUARE = 3.0
+"""Exponent of the superellipse around the head."""
+_OUTER = 0.35
+"""Share of its radius over which what surrounds a face fades."""
 _FRAME = 0.1
 """Share of the crop's side over which any mask fades towards the border."""
 
@@ -34,6 +38,15 @@ def border_fade(size: int) -> NDArray[np.float32]:
     """(S, S) weights that are 1 but near the border, where they fall to exactly 0: for masks of any shape."""
     nearest = np.minimum(np.arange(size), np.arange(size)[::-1]) / (size * _FRAME)
     return _frozen(ramp(np.minimum(nearest[None, :], nearest[:, None]), 0, 1))
+
+
+@cache
+def head_fade(size: int) -> NDArray[np.float32]:
+    """(S, S) weights that are 1 where an aligned crop shows the head, and fall to exactly 0 before its border."""
+    place = (np.arange(size) + 0.5) / size
+    across, down = np.abs(place - 0.5)[None, :] / 0.5, np.abs(place - 0.5)[:, None] / 0.5
+    radius = (across**_SQUARE + down**_SQUARE) ** (1 / _SQUARE)
+    return _frozen(ramp((1 - radius) / _OUTER, 0, 1) * border_fade(size))
 
 
 def _frozen(mask: NDArray[np.floating]) -> NDArray[np.float32]:

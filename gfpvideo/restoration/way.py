@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from gfpvideo.composite import weigh as weighing
+from gfpvideo.composite.around import surround
 from gfpvideo.composite.detail import keep_detail
 from gfpvideo.composite.enlarge import enlarge
 from gfpvideo.composite.guard import guard
@@ -106,7 +107,8 @@ def restore_faces(
     taken = run("believe", believe(filled, parts.judge))
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
-    steadied = run("steady", steady(guarded, options.steady, options.grain))
+    surrounded = run("around", surround(guarded, on=options.around == "crop"))
+    steadied = run("steady", steady(surrounded, options.steady, options.grain))
     detailed = run("detail", keep_detail(steadied))
     large = run("enlarge", enlarge(_since(detailed, first), _enlarger(parts, options)), thread=options.upscale > 1)
     return run("paste", paste(large, strength=options.strength, color=options.color), thread=True)

@@ -19,7 +19,8 @@ Judge = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 def believe(frames: Iterator[GeneratedFrame], judge: Judge | None) -> Iterator[GeneratedFrame]:
     """Stage: restorations as far as ``judge`` believes the generator; without one, as they are."""
     for frame in frames:
-        yield frame if judge is None else replace(frame, crops=tuple(believed(crop, judge) for crop in frame.crops))
+        crops = (believed(crop, judge) if judge else replace(crop, around=crop.crop.gathered) for crop in frame.crops)
+        yield replace(frame, crops=tuple(crops))
 
 
 def believed(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
@@ -27,7 +28,8 @@ def believed(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
     pictures = (crop.crop.seen, crop.restored, crop.crop.source)
     in_gathered, in_made = judge(np.concatenate([picture.transpose(2, 0, 1) for picture in pictures]))
     shown, source = crop.crop.seen, crop.crop.source
-    restored = source + in_gathered[..., None] * (shown - source) + in_made[..., None] * (crop.restored - shown)
+    around = source + in_gathered[..., None] * (shown - source)
+    restored = around + in_made[..., None] * (crop.restored - shown)
     replaced = in_made if shown is source else np.maximum(in_gathered, in_made)
     replaced = np.maximum(replaced, np.float32(crop.crop.damage))  # noise is averaged and replaced, believed or not
-    return replace(crop, restored=restored, replaced=replaced)
+    return replace(crop, restored=restored, replaced=replaced, around=None if shown is source else around)

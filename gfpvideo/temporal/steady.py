@@ -18,7 +18,7 @@ import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage
-from gfpvideo.pixels.regions import border_fade, face_mask
+from gfpvideo.pixels.regions import border_fade
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
@@ -94,7 +94,7 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
         restored += noise_kept * crop.crop.source
     if crop.replaced is not None:
         restored = crop.restored + crop.replaced[..., None] * (restored - crop.restored)
-    if all(each.mask is face_mask(size) for each in (crop, *(other.crop for other in near))):
+    if all(other.crop.mask is crop.mask for other in near):
         return replace(crop, restored=restored)  # the mean of equal masks
     mask = weighted_mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))

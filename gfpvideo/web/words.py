@@ -236,6 +236,10 @@ GERMAN = Words(
             "Umriss",
             "Was als Gesicht gilt: sein Umriss, eine Ellipse, oder was ein Netz findet (langsam).",
         ),
+        "around": (
+            "Drumherum",
+            "Haare, Hals und Kragen: wie sie sind, oder mit dem, was die Bilder davor und danach wissen.",
+        ),
         "guard": ("Schützen", "Lassen, was vor einem Gesicht ist: Hände, Mikrofone, Haare."),
         "color": ("Farbe", "Woher Farbe und Licht kommen: vom Film oder vom Netz."),
         "engine": ("Rechenwerk", "Womit die Netze gerechnet werden."),
@@ -350,6 +354,7 @@ KOREAN = Words(
         ),
         "gather": ("모으기", "앞뒤 장면이 얼굴에 대해 아는 것을 신경망에 함께 보여 주기."),
         "mask": ("영역", "얼굴의 윤곽, 타원, 또는 신경망이 찾은 것(느림)."),
+        "around": ("얼굴 둘레", "머리카락, 목, 옷깃: 그대로 두거나, 앞뒤 장면이 아는 것을 쓰기."),
         "guard": ("가린 것 지키기", "얼굴 앞의 손, 마이크, 머리카락을 그대로 두기."),
         "color": ("색", "색과 빛을 영상에서 가져올지 신경망에서 가져올지."),
         "engine": ("계산 엔진", "신경망을 계산하는 것."),

@@ -112,7 +112,7 @@ def test_the_result_depends_on_all_but_a_few() -> None:
 
 OTHER: dict[str, Any] = {
     "detect_every": 1, "tracks": "t.json", "lag": 3, "max_gap": 3, "smooth": False, "steady": 2, "grain": "match",
-    "every": "1",
+    "every": "1", "around": "none",
     "batch": 2, "reuse": 0, "start": "1", "end": "2", "deinterlace": True, "telecine": True, "filters": ["hflip"],
     "hwaccel": "cuda", "max_side": 100, "max_streams": 3, "filters_after": ["hflip"], "compare": "side",
     "container": "mp4", "codec": "ffv1", "crf": 3, "preset": "slow", "encoder_options": {"a": "b"},
