@@ -21,11 +21,11 @@ _NOTHING = np.float32(1e-6)
 def surround(frames: Iterator[GeneratedFrame], *, on: bool = True) -> Iterator[GeneratedFrame]:
     """Stage: restored crops whose surroundings are gathered, where they are; unless ``on``, they stay as they are."""
     for frame in frames:
-        yield (
-            replace(frame, crops=tuple(_surrounded(frame.crops, place) for place in range(len(frame.crops))))
-            if on
-            else frame
-        )
+        yield _all_surrounded(frame) if on else frame
+
+
+def _all_surrounded(frame: GeneratedFrame) -> GeneratedFrame:
+    return replace(frame, crops=tuple(_surrounded(frame.crops, place) for place in range(len(frame.crops))))
 
 
 def _surrounded(crops: Sequence[RestoredCrop], place: int) -> RestoredCrop:
