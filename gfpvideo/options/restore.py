@@ -86,18 +86,19 @@ class RestoreOptions(BaseModel):
     max_faces: int | None = option(
         None, "restore", "Most faces of a frame to restore, the largest first.", shown="all", ge=1
     )
-    reference: Path | None = option(
-        None,
+    person: tuple[Path, ...] = option(
+        (),
         "restore",
-        "Picture of a person: restore who looks like it (needs the ArcFace weights).",
+        "Picture of a person: restore who that is (extra `likeness`); may be repeated.",
+        each="person",
         never=("pipe", "stdin", "vapoursynth", "pipelines", "web"),
     )
     likeness: float = option(
-        0.3,
+        0.5,
         "restore",
-        "Least cosine between the vectors of a face and of the reference.",
+        "How alike a face and a person's must be: 1 is the same, strangers have up to 0.5.",
         never=("pipe", "stdin", "vapoursynth", "pipelines", "web"),
-        ge=-1,
+        ge=0,
         le=1,
     )
     adapt: bool = option(
@@ -386,8 +387,8 @@ class RestoreOptions(BaseModel):
             raise _misfit(
                 "start", "tracks are numbered over the whole film: with start or end, choose by an edited tracks file"
             )
-        if self.reference is not None and self.only:
-            raise _misfit("reference", "only and reference both choose the faces; give one")
+        if self.person and self.only:
+            raise _misfit("person", "only and person both choose the faces; give one")
         return self
 
     @model_validator(mode="after")
@@ -399,8 +400,8 @@ class RestoreOptions(BaseModel):
             raise _misfit(
                 "grain", "grain = match puts back what steadying takes away: with steady = 0 it has no effect"
             )
-        if self.reference is None and self.changed("likeness"):
-            raise _misfit("likeness", "likeness has no effect without a reference")
+        if not self.person and self.changed("likeness"):
+            raise _misfit("likeness", "likeness has no effect without a person")
         if self.cluster is not None and (self.devices or ":" in self.device):
             raise _misfit("cluster", "each worker of a cluster gets a device of its own there: give no number or list")
         if self.devices and self.workers > 1:

@@ -90,7 +90,7 @@ def _shared(
         foreman = Foreman(crew, stop, report, film.expected_frames)
         fingerprint = foreman.begin()
         chosen = options
-        if options.reference is not None:
+        if options.person:
             chosen = yield from choose_in_film(film.path, options, load_finder(options), stop)
         with open_journal(assembly.target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from foreman.restore(journal, reach(options).ahead, chosen.only)

@@ -96,7 +96,7 @@ def moments(
 
 
 def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> RestoreOptions:
-    """The options with the tracks chosen that the reference picture asks for."""
+    """The options with the tracks chosen that are among the persons asked for."""
     choosing = choose_in_film(source, options, parts, stop)
     while True:
         try:

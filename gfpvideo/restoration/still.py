@@ -14,7 +14,7 @@ from gfpvideo.restoration.events import Event, FrameDone, Loading
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.restoration.opening import for_stills
 from gfpvideo.restoration.way import follow, restore_faces
-from gfpvideo.restoration.who import choose_like_reference
+from gfpvideo.restoration.who import choose_persons
 from gfpvideo.stages.run import Run
 
 
@@ -36,7 +36,7 @@ def restore_picture(
     parts = load()
     report.use(parts.generator.model.name, parts.generator.engine.name)
     _check_stop(stop, f"{source}: interrupted; nothing was written")
-    chosen = yield from choose_like_reference(iter([picture.frame]), 1, options, parts, stop)
+    chosen = yield from choose_persons(iter([picture.frame]), 1, options, parts, stop)
     with Run() as run:
         followed = follow(iter([picture.frame]), parts, chosen, run)
         for restored in restore_faces(followed, parts, chosen, run):

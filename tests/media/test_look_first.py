@@ -8,17 +8,15 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-import torch
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import InputError, OptionError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, InputError, OptionError, StoppedError
 from gfpvideo.faces.detectors.load import make_detector
 from gfpvideo.look.preview import preview_sheet
 from gfpvideo.media.compare import wipe_place
 from gfpvideo.media.still import write_sheet
-from gfpvideo.networks import weights
-from gfpvideo.networks.arcface import ArcFace
+from gfpvideo.networks.likeness import Recogniser, likeness
 from gfpvideo.options.restore import Comparison
 from gfpvideo.restoration import who
 from gfpvideo.restoration.events import Following
@@ -111,40 +109,62 @@ def test_a_preview_has_a_column_for_each_shot_with_a_face(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def arcface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Weights of ArcFace that are random, under the name of the published ones."""
-    torch.manual_seed(0)
-    path = tmp_path / "arcface.pth"
-    torch.save(ArcFace().state_dict(), path)
-    known = weights.installed
-    monkeypatch.setattr(
-        "gfpvideo.restoration.who.installed",
-        lambda name, folder=None: path if name == "arcface-resnet18" else known(name, folder),
-    )
+def anna(film: Path, tmp_path: Path) -> Path:
+    """A picture of who is in the film."""
+    pytest.importorskip("dlib")
+    picture = tmp_path / "anna.png"
+    write_sheet(picture, np.ascontiguousarray(decoded(film)[0][..., ::-1]))
+    return picture
 
 
-@pytest.mark.usefixtures("arcface")
-def test_who_looks_like_the_reference_is_chosen(film: Path, tmp_path: Path) -> None:
-    """With any weights, a face is most like itself; a limit that nothing reaches chooses nobody."""
-    reference = tmp_path / "person.png"
-    write_sheet(reference, np.ascontiguousarray(decoded(film)[0][..., ::-1]))
-    report = gfpvideo.restore(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"reference": reference}))
+def test_who_is_the_person_is_chosen(film: Path, anna: Path, tmp_path: Path) -> None:
+    """A limit that nothing reaches chooses nobody; a wall is no person."""
+    report = gfpvideo.restore(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"person": [anna]}))
     assert report.faces == report.frames
-    values = PART | {"reference": reference, "likeness": 1.0}
-    with pytest.raises(InputError, match=r"nobody in the film looks like it by 1 \(the nearest has 0\.9"):
+    values = PART | {"person": [anna], "likeness": 1.0}
+    with pytest.raises(InputError, match=r"anna.png: nobody in the film is that alike by 1 \(the nearest has 0\."):
         gfpvideo.restore(film, tmp_path / "y.mkv", RestoreOptions.parse(values))
     wall = tmp_path / "wall.png"
     write_sheet(wall, np.full((64, 64, 3), 90, np.uint8))
     with pytest.raises(InputError, match="no face was found; give a picture that shows"):
-        gfpvideo.restore(film, tmp_path / "y.mkv", RestoreOptions.parse(PART | {"reference": wall}))
+        gfpvideo.restore(film, tmp_path / "y.mkv", RestoreOptions.parse(PART | {"person": [anna, wall]}))
     assert not (tmp_path / "y.mkv").exists()
 
 
-@pytest.mark.usefixtures("arcface")
-def test_the_pass_for_a_reference_is_told_and_stops(film: Path, tmp_path: Path) -> None:
-    reference = tmp_path / "person.png"
-    write_sheet(reference, np.ascontiguousarray(decoded(film)[0][..., ::-1]))
-    job = Job(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"reference": reference}))
+def test_of_two_people_the_one_in_the_picture_is_restored(
+    film: Path, anna: Path, aligned_faces: Path, tmp_path: Path
+) -> None:
+    stranger = np.asarray(cv2.resize(np.asarray(cv2.imread(str(aligned_faces / "950.jpg"))), (360, 360)), np.uint8)
+    stranger = stranger[..., ::-1]
+    both = [np.ascontiguousarray(np.hstack([frame[:360], stranger])) for frame in decoded(film)[:8]]
+    source, other = write_film(tmp_path / "both.mkv", both), tmp_path / "other.png"
+    write_sheet(other, np.ascontiguousarray(stranger[..., ::-1]))
+    for persons, count in (([anna], 1), ([other], 1), ([other, anna], 2)):
+        values = QUICK | {"codec": "ffv1", "person": persons, "overwrite": True, "adapt": False}
+        report = gfpvideo.restore(source, tmp_path / "x.mkv", RestoreOptions.parse(values))
+        assert report.faces == count * report.frames
+    gfpvideo.restore(source, tmp_path / "x.mkv", RestoreOptions.parse(values | {"person": [anna]}))
+    for before, after in zip(both, decoded(tmp_path / "x.mkv"), strict=True):
+        changed = np.abs(after.astype(int) - before).mean(axis=(0, 2))
+        assert changed[:480].max() > 2 * changed[500:].max()
+
+
+def test_strangers_are_less_alike_than_one_person_in_bad_pictures(anna: Path, aligned_faces: Path) -> None:
+    finder, recogniser = Finder(make_detector("centerface", 0.3)), Recogniser()
+    clean = recogniser([who.portrait(anna, finder, RestoreOptions())])
+    small = cv2.resize(who.portrait(anna, finder, RestoreOptions()), (64, 64), interpolation=cv2.INTER_AREA)
+    noisy = small + np.random.default_rng(0).normal(0, 0.08, small.shape).astype(np.float32)
+    again = recogniser([np.asarray(cv2.resize(noisy, (256, 256)), np.float32)])
+    strangers = [
+        likeness(clean, recogniser([who.portrait(aligned_faces / f"{number}.jpg", finder, RestoreOptions())]))
+        for number in range(901, 913)
+    ]
+    assert likeness(clean, clean) == 1
+    assert likeness(clean, again) > 0.5 > max(strangers)
+
+
+def test_the_pass_for_a_person_is_told_and_stops(film: Path, anna: Path, tmp_path: Path) -> None:
+    job = Job(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"person": [anna]}))
     told = []
 
     def run() -> None:
@@ -160,20 +180,9 @@ def test_the_pass_for_a_reference_is_told_and_stops(film: Path, tmp_path: Path) 
     assert not (tmp_path / "x.mkv").exists()
 
 
-def test_different_faces_have_different_vectors(film: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network, finder = ArcFace().eval(), Finder(make_detector("centerface", 0.3))
-    picture = decoded(film)[0][..., ::-1].copy()
-    paths = [tmp_path / name for name in ("one.png", "mirrored.png")]
-    for path, shown in zip(paths, (picture, picture[:, ::-1].copy()), strict=True):
-        write_sheet(path, shown)
-    one, other = (who.embed(network, who.portrait(path, finder, RestoreOptions())[None]) for path in paths)
-    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
-    assert float(one @ other) < 0.9999
-
-
-def test_a_reference_needs_its_weights(film: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="gfpvideo weights get arcface-resnet18"):
-        gfpvideo.restore(film, tmp_path / "x.mkv", RestoreOptions.parse({"reference": film}))
+def test_a_person_needs_the_recogniser(film: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("gfpvideo.networks.likeness.find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r'dlib-bin, face-recognition-models .* pip install "gfpvideo\[likeness\]"'):
+        gfpvideo.restore(film, tmp_path / "x.mkv", RestoreOptions.parse({"person": [film]}))
     with pytest.raises(OptionError, match="give one"):
-        RestoreOptions.parse({"reference": "person.jpg", "only": "1"})
+        RestoreOptions.parse({"person": ["person.jpg"], "only": "1"})

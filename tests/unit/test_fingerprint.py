@@ -85,17 +85,16 @@ def test_the_weights_of_every_network_count(film: Path, tmp_path: Path) -> None:
     assert taken(film).networks == {"detector": entry("centerface").sha256, **ours}
     assert taken(film, gather=False, believe=False, refine=False).networks.keys() == {"detector"}
     values: dict[str, Any] = {
-        "detector": "retinaface", "mask": "parsing", "reference": picture, "upscale": 2, "background_model": upscaler,
+        "detector": "retinaface", "mask": "parsing", "person": [picture], "upscale": 2, "background_model": upscaler,
     }  # fmt: skip
     before = taken(film, **values)
     assert before.networks == {
         "detector": entry("retinaface-resnet50").sha256,
         **ours,
         "parser": entry("parsenet").sha256,
-        "recogniser": entry("arcface-resnet18").sha256,
     }
     assert before.files["background_model"] == sha256(upscaler)
-    assert before.libraries.keys() >= {"spandrel", "pillow"}
+    assert before.libraries.keys() >= {"spandrel", "pillow", "dlib-bin"}
     upscaler.write_bytes(b"another")
     assert changed(taken(film, **values), before) == "the source, or a file that an option names, has changed"
 

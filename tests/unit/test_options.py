@@ -94,7 +94,7 @@ def test_an_added_option_is_found_everywhere(tmp_path: Path) -> None:
 def test_ends_take_whole_groups_but_for_what_means_nothing_to_them() -> None:
     assert taken(RestoreOptions, "restore").keys() == FIELDS.keys()
     left = {end: {name for name, field in FIELDS.items() if end in about(field).never} for end in ("pipe", "inspect")}
-    assert left == {"pipe": {"reference", "likeness"}, "inspect": {"tracks"}}
+    assert left == {"pipe": {"person", "likeness"}, "inspect": {"tracks"}}
     groups = {about(field).group for field in taken(RestoreOptions, "pipe").values()}
     assert groups == set(TITLES) - {"write", "run"}
     assert {"filters", "start", "end", "lag", "max_gap", "model"} <= taken(RestoreOptions, "inspect").keys()
@@ -148,7 +148,7 @@ def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
     ("values", "words"),
     [
         ({"grain": "match", "steady": 0}, "with steady = 0 it has no effect"),
-        ({"likeness": 0.5}, "likeness has no effect without a reference"),
+        ({"likeness": 0.6}, "likeness has no effect without a person"),
         ({"audio_kbits": 96}, "give audio-codec as well"),
         ({"background_model": "x.pth"}, "say how much with upscale"),
         ({"encoder_options": ["tune"]}, "must be KEY=VALUE"),

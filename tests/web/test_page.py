@@ -357,7 +357,7 @@ def test_settings_mean_the_same_options_as_anywhere() -> None:
     for preset, shown in (("", changed), ("/etc/passwd.toml", plain)):
         with pytest.raises(OptionError):
             form.given(preset, shown)
-    assert not {"filters", "tracks", "reference", "background_model", "encoder_options", "overwrite"} & set(form.FIELDS)
+    assert not {"filters", "tracks", "person", "background_model", "encoder_options", "overwrite"} & set(form.FIELDS)
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_loaded() -> None:

