@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gfpvideo import __version__
+from gfpvideo.cli.album import album
 from gfpvideo.cli.bench import bench
 from gfpvideo.cli.common import INTERRUPTED, ignore_signals
 from gfpvideo.cli.doctor import doctor
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command(cls=Restoring)(restore)
 app.command()(watch)
+app.command()(album)
 app.command()(inspect)
 app.command()(pipe)
 app.command()(doctor)

@@ -21,6 +21,9 @@ from gfpvideo.pixels.geometry import resample
 Vector = NDArray[np.float32]
 """(128,) who somebody is; compare two by their distance."""
 
+Picture = NDArray[np.uint8]
+"""(150, 150, 3) RGB, a face that fills it."""
+
 _SIDE = 150
 """Side of the picture that the recogniser wants."""
 _FROM_512 = np.array([[0.4147, -0.0014, -31.75], [0.0014, 0.4147, -55.69]])
@@ -44,15 +47,17 @@ class Recogniser:
             raise EngineError(f'{", ".join(missing)} is not installed; get it with: pip install "gfpvideo[likeness]"')
         self._network = _network()
 
-    def __call__(self, crops: Sequence[NDArray[np.float32]]) -> Vector:
-        """Who is seen in crops (S, S, 3) RGB in [-1, 1] of one person: the mean of what each says."""
-        return np.asarray(np.mean([self._seen(crop) for crop in crops], axis=0), np.float32)
+    def __call__(self, pictures: Sequence[Picture]) -> Vector:
+        """Who is seen in pictures of one person: the mean of what each says."""
+        said = [np.array(self._network.compute_face_descriptor(picture), np.float32) for picture in pictures]
+        return np.asarray(np.mean(said, axis=0), np.float32)
 
-    def _seen(self, crop: NDArray[np.float32]) -> Vector:
-        to_picture = _FROM_512 * [512 / len(crop), 512 / len(crop), 1.0]
-        picture = resample(crop, to_picture, (_SIDE, _SIDE), cv2.BORDER_REFLECT_101)
-        shown = np.rint(np.clip(picture * 127.5 + 127.5, 0, 255)).astype(np.uint8)
-        return np.array(self._network.compute_face_descriptor(shown), np.float32)
+
+def picture_of(crop: NDArray[np.float32]) -> Picture:
+    """What the recogniser wants to see of an aligned crop (S, S, 3) RGB in [-1, 1]."""
+    to_picture = _FROM_512 * [512 / len(crop), 512 / len(crop), 1.0]
+    picture = resample(crop, to_picture, (_SIDE, _SIDE), cv2.BORDER_REFLECT_101)
+    return np.rint(np.clip(picture * 127.5 + 127.5, 0, 255)).astype(np.uint8)
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gfpvideo.errors import InputError, StoppedError
 from gfpvideo.frames import Frame
 from gfpvideo.media.still import read_picture
-from gfpvideo.networks.likeness import Recogniser, likeness
+from gfpvideo.networks.likeness import Picture, Recogniser, likeness, picture_of
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.geometry import face_size
 from gfpvideo.restoration.events import Following
@@ -25,8 +25,8 @@ SIDE = 256
 _LOOKS = 8
 """Crops of a track that are compared at most."""
 
-Looks = dict[int, Spread[NDArray[np.float32]]]
-"""Some crops of each track."""
+Looks = dict[int, Spread[Picture]]
+"""Some pictures of each track."""
 
 
 def choose_persons(
@@ -42,7 +42,7 @@ def choose_persons(
     if not options.person:
         return options
     recogniser = Recogniser()
-    wanted = [recogniser([portrait(path, parts, options)]) for path in options.person]
+    wanted = [recogniser([picture_of(portrait(path, parts, options))]) for path in options.person]
     looks = yield from look_at_everybody(frames, expected, options, parts, stop)
     alike = {
         track: max(likeness(recogniser(seen.items), person) for person in wanted)
@@ -57,7 +57,7 @@ def choose_persons(
 def look_at_everybody(
     frames: Iterator[Frame], expected: int | None, options: RestoreOptions, parts: Finder, stop: Flag
 ) -> Generator[Following, None, Looks]:
-    """Follow everybody; returns some crops of each track.
+    """Follow everybody; returns some pictures of each track.
 
     Raises:
         StoppedError: if ``stop`` is set meanwhile.
@@ -70,7 +70,7 @@ def look_at_everybody(
             if stop.is_set():
                 raise StoppedError("interrupted while looking for the person; nothing was written")
             for crop in frame.crops:
-                looks.setdefault(crop.face.track, Spread(_LOOKS)).add(crop.source)
+                looks.setdefault(crop.face.track, Spread(_LOOKS)).add(picture_of(crop.source))
             yield Following(done, expected)
     return looks
 

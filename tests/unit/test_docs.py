@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import typer
 
@@ -57,8 +58,12 @@ def test_commands_are_ours(text: str) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, film: Path) -> Path:
-    """A folder as the pages take it for granted: a film, and a checkout's samples and settings."""
-    shutil.copy(film, tmp_path / "film.mp4")
+    """A folder as the pages take it for granted: films, somebody's picture, and a checkout's samples and settings."""
+    (tmp_path / "box").mkdir()
+    for copy in (tmp_path / "film.mp4", tmp_path / "box" / "film.mp4"):
+        shutil.copy(film, copy)
+    with av.open(str(film)) as container:
+        next(container.decode(video=0)).to_image().save(tmp_path / "anna.jpg")
     for name in ("samples", "pipelines", "training"):
         shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
