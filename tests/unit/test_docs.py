@@ -13,6 +13,7 @@ import av
 import pytest
 import typer
 
+import gfpvideo
 from conftest import ROOT
 from gfpvideo.cli import app
 
@@ -54,6 +55,20 @@ def test_commands_are_ours(text: str) -> None:
         while getattr(command, "commands", None):
             command = command.commands[words.pop(0)]
         command.make_context("gfpvideo", words)
+
+
+def test_what_troubleshooting_quotes_is_what_gfpvideo_says() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = [text for line in page.splitlines() if line.startswith("| `") for text in _quotes(line)]
+    package = Path(gfpvideo.__file__).parent
+    said = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in sorted(package.rglob("*.py")))
+    said = re.sub(r'" f?"', "", said)  # texts that go on in the next line
+    assert len(quoted) > 12
+    assert [text for text in quoted if text not in said] == []
+
+
+def _quotes(line: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", line.split("|")[1])
 
 
 @pytest.fixture
