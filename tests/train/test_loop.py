@@ -321,7 +321,7 @@ def test_weights_that_lack_channels_are_not_taken() -> None:
 def test_shipped_settings_are_valid() -> None:
     paths = sorted((ROOT / "training").glob("*.toml"))
     tables = {"confidence": ConfidenceOptions, "gather": GatherOptions, "landmarks": LandmarkOptions}
-    names = ["compact", "compact_finish", "confidence", "gather", "gfpgan_512", "landmarks"]
+    names = ["compact", "compact_fast", "compact_finish", "confidence", "gather", "gfpgan_512", "landmarks"]
     assert [path.stem for path in paths] == names
     for path in paths:
         assert tables.get(path.stem, TrainOptions).read(path).schedule.steps > 0
