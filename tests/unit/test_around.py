@@ -29,7 +29,7 @@ def crop() -> RestoredCrop:
 
 def changed(crop: RestoredCrop) -> FloatImage:
     """(S, S) what is added to the source."""
-    return (crop.mask[..., None] * (crop.restored - crop.crop.source))[..., 0]
+    return np.asarray((crop.mask[..., None] * (crop.restored - crop.crop.source))[..., 0], np.float32)
 
 
 def test_the_face_stays_restored_and_its_surroundings_become_gathered(crop: RestoredCrop) -> None:
