@@ -32,14 +32,11 @@ from gfpvideo.restoration.jobs.fingerprint import file_fingerprint
 from gfpvideo.restoration.load import Finder, load_finder
 from gfpvideo.restoration.opening import for_stills, open_film
 from gfpvideo.restoration.run import Job
-from gfpvideo.restoration.way import cut_out, follow
-from gfpvideo.stages.run import Run
+from gfpvideo.restoration.who import SIDE, look_at_everybody
 from gfpvideo.stages.spread import Spread
 
 FOLDER = ".gfpvideo-album"
 """Folder in the album's own where what was seen is kept."""
-_SIDE = 256
-"""Side of the crops in which faces are recognised."""
 _LOOKS = 8
 """Crops of a track that are compared at most."""
 _SMALLEST = 64
@@ -146,14 +143,12 @@ class Album:
 
     def _tracks(self, path: Path, finder: Finder, recogniser: Recogniser) -> Generator[Following, None, list[Seen]]:
         tracks: dict[int, _Track] = {}
-        with _opened(path, self.options) as (frames, expected, options), Run() as run:
-            cropped = cut_out(follow(frames, finder, options, run), finder, options, run, _SIDE)
-            for done, frame in enumerate(cropped, 1):
-                if self.stop.is_set():
-                    raise StoppedError(f"{path}: interrupted while looking through it; the files before it are kept")
-                for crop in frame.crops:
-                    tracks.setdefault(crop.face.track, _Track()).add(crop)
-                yield Following(done, expected)
+
+        def note(crop: Crop) -> None:
+            tracks.setdefault(crop.face.track, _Track()).add(crop)
+
+        with _opened(path, self.options) as (frames, expected, options):
+            yield from look_at_everybody(frames, expected, options, finder, self.stop, note)
         found = (track.seen(number, recogniser) for number, track in sorted(tracks.items()))
         return [seen for seen in found if seen is not None]
 
@@ -201,7 +196,7 @@ class _Track:
 
     def add(self, crop: Crop) -> None:
         self._frames += 1
-        self._looks.add((picture_of(crop.source), _SIDE / scale_of(crop.to_crop)))
+        self._looks.add((picture_of(crop.source), SIDE / scale_of(crop.to_crop)))
 
     def seen(self, number: int, recogniser: Recogniser) -> Seen | None:
         """What is kept of it; ``None`` if it is too small to tell who that is."""

@@ -1,6 +1,6 @@
 """Who in a film is one of the people in some pictures: `restore --person`."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from threading import Event as Flag
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError, StoppedError
-from gfpvideo.frames import Frame
+from gfpvideo.frames import Crop, Frame
 from gfpvideo.media.still import read_picture
 from gfpvideo.networks.likeness import Picture, Recogniser, likeness, picture_of
 from gfpvideo.options.restore import RestoreOptions
@@ -25,9 +25,6 @@ SIDE = 256
 _LOOKS = 8
 """Crops of a track that are compared at most."""
 
-Looks = dict[int, Spread[Picture]]
-"""Some pictures of each track."""
-
 
 def choose_persons(
     frames: Iterator[Frame], expected: int | None, options: RestoreOptions, parts: Finder, stop: Flag
@@ -43,7 +40,12 @@ def choose_persons(
         return options
     recogniser = Recogniser()
     wanted = [recogniser([picture_of(portrait(path, parts, options))]) for path in options.person]
-    looks = yield from look_at_everybody(frames, expected, options, parts, stop)
+    looks: dict[int, Spread[Picture]] = {}
+
+    def note(crop: Crop) -> None:
+        looks.setdefault(crop.face.track, Spread(_LOOKS)).add(picture_of(crop.source))
+
+    yield from look_at_everybody(frames, expected, options, parts, stop, note)
     alike = {
         track: max(likeness(recogniser(seen.items), person) for person in wanted)
         for track, seen in sorted(looks.items())
@@ -55,24 +57,27 @@ def choose_persons(
 
 
 def look_at_everybody(
-    frames: Iterator[Frame], expected: int | None, options: RestoreOptions, parts: Finder, stop: Flag
-) -> Generator[Following, None, Looks]:
-    """Follow everybody; returns some pictures of each track.
+    frames: Iterator[Frame],
+    expected: int | None,
+    options: RestoreOptions,
+    parts: Finder,
+    stop: Flag,
+    note: Callable[[Crop], object],
+) -> Iterator[Following]:
+    """Follow everybody, and have each crop with sides of ``SIDE`` pixels noted.
 
     Raises:
         StoppedError: if ``stop`` is set meanwhile.
     """
-    looks: Looks = {}
     everybody = options.model_copy(update={"only": (), "skip": (), "max_faces": None})
     with Run() as run:
         cropped = cut_out(follow(frames, parts, everybody, run), parts, everybody, run, SIDE)
         for done, frame in enumerate(cropped, 1):
             if stop.is_set():
-                raise StoppedError("interrupted while looking for the person; nothing was written")
+                raise StoppedError("interrupted while looking for people; nothing was written")
             for crop in frame.crops:
-                looks.setdefault(crop.face.track, Spread(_LOOKS)).add(picture_of(crop.source))
+                note(crop)
             yield Following(done, expected)
-    return looks
 
 
 def choose_in_film(

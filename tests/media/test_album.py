@@ -137,7 +137,7 @@ def test_who_stops_keeps_what_was_seen(tmp_path: Path) -> None:
             if (tmp_path / FOLDER / "a.png.json").exists():
                 album.stop.set()
 
-    with pytest.raises(StoppedError, match="the files before it are kept"):
+    with pytest.raises(StoppedError, match="looking for people"):
         look()
     assert len(looked_through(tmp_path).people()) == 1
 

@@ -172,7 +172,7 @@ def test_the_pass_for_a_person_is_told_and_stops(film: Path, anna: Path, tmp_pat
             if len(told) == 3:
                 job.stop()
 
-    with pytest.raises(StoppedError, match="looking for the person"):
+    with pytest.raises(StoppedError, match="looking for people"):
         run()
     assert told == [1, 2, 3]
     assert not (tmp_path / "x.mkv").exists()
