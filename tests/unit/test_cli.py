@@ -174,7 +174,7 @@ def test_weights_commands(tmp_path: Path) -> None:
     assert re.search(r"compact\s+generator\s+15 MB\s+embedded\s+CC-BY-NC-SA-4.0", listed)
     assert re.search(r"gfpgan-1\.4\s+generator\s+349 MB\s+-\s+Apache-2\.0", listed)
     assert runner.invoke(app, ["weights", "verify"]).stdout == (
-        "centerface: right\ncompact: right\nlandmarks: right\ngather: right\nconfidence: right\n"
+        "centerface: right\ncompact: right\ncompact-fast: right\nlandmarks: right\ngather: right\nconfidence: right\n"
     )
     assert runner.invoke(app, ["weights", "path", "--weights-dir", str(tmp_path)]).stdout.strip() == str(tmp_path)
     wrong = tmp_path / "gfpgan-1.4.pth"
