@@ -83,8 +83,7 @@ def test_a_film_is_dropped_looked_at_restored_and_saved(tab: Open, tmp_path: Pat
             wait(one, "#status progress[value]")
             wait(one, "#frame img >> nth=1")
         for one in (berta, anna):
-            wait(one, "#result video >> nth=1")
-            one.wait_for_function("[...document.querySelectorAll('video')].every(film => film.readyState > 0)")
+            _wait_for_films(one)
         with anna.expect_download() as saved:
             anna.click("#result a.save")
         assert saved.value.suggested_filename == "home_movie.restored.mp4"
@@ -298,10 +297,16 @@ def test_the_keyboard_alone_is_enough(tab: Open, films: Path) -> None:
         anna.wait_for_selector("#left input:checked", state="hidden")
         _reach(anna, "start")
         anna.keyboard.press("Enter")
-        wait(anna, "#result video >> nth=1")
+        _wait_for_films(anna)
         _reach(anna, "forget")
         anna.keyboard.press("Enter")
         wait(anna, "#status >> text=Nothing here yet")
+
+
+def _wait_for_films(tab: Any) -> None:
+    """Until both are there and fetched: once a restoration is forgotten, nothing of it is served."""
+    wait(tab, "#result video >> nth=1")
+    tab.wait_for_function("[...document.querySelectorAll('video')].every(film => film.readyState > 0)", timeout=LONG)
 
 
 def _reach(tab: Any, part: str) -> None:
