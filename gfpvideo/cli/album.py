@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gfpvideo.cli.common import PipelineName, command, show_warnings, start_log, stopping, with_pipeline
+from gfpvideo.cli.common import (
+    LogFile,
+    LogLevel,
+    PipelineName,
+    command,
+    show_warnings,
+    start_log,
+    stopping,
+    with_pipeline,
+)
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.restore import frames_bar
 from gfpvideo.errors import OptionError
@@ -30,8 +39,8 @@ def album(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print who is where as JSON.")] = False,
     pipeline: PipelineName = None,
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")] = None,
+    log_level: LogLevel = "warning",
+    log_file: LogFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     *,
     given: dict[str, Any],
@@ -110,5 +119,5 @@ def _restored(found: "Album", chosen: "list[Person]", output: Path, quiet: bool)
             show(event)
     show_warnings([*found.warnings, *report.warnings])
     if not quiet:
-        typer.echo(f"{output}: {len(report.pieces)} restored", err=False)
+        typer.echo(f"{output}: {len(report.pieces)} restored")
     return report.exit_code

@@ -245,4 +245,6 @@ PipelineName = Annotated[
         "--pipeline", metavar="NAME", help="A name that `gfpvideo pipelines list` shows, or the path of a .toml file."
     ),
 ]
+LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+LogFile = Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")]
 WeightsDir = Annotated[Path | None, flag("weights_dir")]

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from gfpvideo.cli.common import (
+    LogFile,
+    LogLevel,
     PipelineName,
     command,
     show_warnings,
@@ -50,8 +52,8 @@ def restore(
         bool, typer.Option("--preview", help="Write a sheet of a frame of each shot, before and after, and no film.")
     ] = False,
     report: Annotated[Path | None, typer.Option("--report", help="Write what was done to this file, as JSON.")] = None,
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")] = None,
+    log_level: LogLevel = "warning",
+    log_file: LogFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     *,
     given: dict[str, Any],

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gfpvideo.cli.common import PipelineName, command, show_warnings, start_log, stopping, with_pipeline
+from gfpvideo.cli.common import (
+    LogFile,
+    LogLevel,
+    PipelineName,
+    command,
+    show_warnings,
+    start_log,
+    stopping,
+    with_pipeline,
+)
 from gfpvideo.cli.flags import takes
 from gfpvideo.cli.restore import frames_bar
 
@@ -29,8 +38,8 @@ def watch(
     ] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="End when all that is there is restored.")] = False,
     pipeline: PipelineName = None,
-    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
-    log_file: Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")] = None,
+    log_level: LogLevel = "warning",
+    log_file: LogFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no line for each file.")] = False,
     *,
     given: dict[str, Any],

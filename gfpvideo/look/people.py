@@ -1,7 +1,6 @@
 """Who is in an album, on one sheet and as text."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -35,7 +34,7 @@ def _every(person: Person) -> int:
 
 def told(person: Person, most: int = 200) -> str:
     """One person in a line."""
-    frames, files = person.frames, [Path(path).name for path in person.where]
+    frames, files = person.frames, [path.name for path in person.where]
     where = ", ".join(files)
     where = where if len(where) <= most else f"{where[: most - 3]}..."
     return f"person {person.number}: {frames} frame{'s' * (frames != 1)} in {len(files)} of the files ({where})"

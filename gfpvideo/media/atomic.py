@@ -109,6 +109,20 @@ def make_folder(target: Path) -> None:
         raise write_error(target, error) from error
 
 
+def replace_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole, as it was or as it is to be, whatever happens.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def write_error(target: Path, error: OSError) -> OutputError:
     """Our error for a failed write to ``target``."""
     if isinstance(error, OutputError):

@@ -26,10 +26,7 @@ _FRAME = 0.1
 @cache
 def face_mask(size: int) -> NDArray[np.float32]:
     """(S, S) weights in [0, 1] for an aligned crop; exactly 0 along its border."""
-    place = (np.arange(size) + 0.5) / size
-    across = np.abs((place - _CENTRE[0]) / _RADII[0])[None, :]
-    down = np.abs((place - _CENTRE[1]) / _RADII[1])[:, None]
-    radius = (across**_ROUNDNESS + down**_ROUNDNESS) ** (1 / _ROUNDNESS)
+    radius = _superellipse(size, _CENTRE, _RADII, _ROUNDNESS)
     return _frozen(ramp((1 - radius) / (1 - _CORE), 0, 1))
 
 
@@ -43,10 +40,18 @@ def border_fade(size: int) -> NDArray[np.float32]:
 @cache
 def head_fade(size: int) -> NDArray[np.float32]:
     """(S, S) weights that are 1 where an aligned crop shows the head, and fall to exactly 0 before its border."""
-    place = (np.arange(size) + 0.5) / size
-    across, down = np.abs(place - 0.5)[None, :] / 0.5, np.abs(place - 0.5)[:, None] / 0.5
-    radius = (across**_SQUARE + down**_SQUARE) ** (1 / _SQUARE)
+    radius = _superellipse(size, (0.5, 0.5), (0.5, 0.5), _SQUARE)
     return _frozen(ramp((1 - radius) / _OUTER, 0, 1) * border_fade(size))
+
+
+def _superellipse(
+    size: int, centre: tuple[float, float], radii: tuple[float, float], exponent: float
+) -> NDArray[np.floating]:
+    """(S, S) distance from the centre, 1 on the superellipse; centre and radii are shares of the sides."""
+    place = (np.arange(size) + 0.5) / size
+    across = np.abs((place - centre[0]) / radii[0])[None, :]
+    down = np.abs((place - centre[1]) / radii[1])[:, None]
+    return (across**exponent + down**exponent) ** (1 / exponent)
 
 
 def _frozen(mask: NDArray[np.floating]) -> NDArray[np.float32]:

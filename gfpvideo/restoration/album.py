@@ -19,7 +19,7 @@ from scipy.cluster import hierarchy
 
 from gfpvideo.errors import EngineError, GfpvideoError, InputError, StoppedError, WeightsError
 from gfpvideo.frames import Crop, Frame
-from gfpvideo.media.atomic import make_folder, write_error
+from gfpvideo.media.atomic import make_folder, replace_whole
 from gfpvideo.media.still import read_picture
 from gfpvideo.networks.likeness import Picture, Recogniser, picture_of
 from gfpvideo.options.groups import no_matter, taken
@@ -138,7 +138,7 @@ class Album:
         if known is None or (known.source, known.options) != (fingerprint, options):
             seen = yield from self._tracks(path, finder, recogniser)
             known = _Record(source=fingerprint, options=options, seen=seen)
-            _keep(known, kept)
+            replace_whole(kept, known.model_dump_json().encode())
         return known.seen
 
     def _tracks(self, path: Path, finder: Finder, recogniser: Recogniser) -> Generator[Following, None, list[Seen]]:
@@ -196,7 +196,7 @@ class _Track:
 
     def add(self, crop: Crop) -> None:
         self._frames += 1
-        self._looks.add((picture_of(crop.source), SIDE / scale_of(crop.to_crop)))
+        self._looks.offer(lambda: (picture_of(crop.source), SIDE / scale_of(crop.to_crop)))
 
     def seen(self, number: int, recogniser: Recogniser) -> Seen | None:
         """What is kept of it; ``None`` if it is too small to tell who that is."""
@@ -251,12 +251,3 @@ def _read(path: Path) -> _Record | None:
         return _Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):  # not there yet, or of another version: looked at anew
         return None
-
-
-def _keep(record: _Record, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(record.model_dump_json(), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error

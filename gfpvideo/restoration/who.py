@@ -43,7 +43,7 @@ def choose_persons(
     looks: dict[int, Spread[Picture]] = {}
 
     def note(crop: Crop) -> None:
-        looks.setdefault(crop.face.track, Spread(_LOOKS)).add(picture_of(crop.source))
+        looks.setdefault(crop.face.track, Spread(_LOOKS)).offer(lambda: picture_of(crop.source))
 
     yield from look_at_everybody(frames, expected, options, parts, stop, note)
     alike = {

@@ -1,5 +1,6 @@
 """A few items of a stream whose length is not known, evenly spread over it."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -15,8 +16,12 @@ class Spread(Generic[Item]):
 
     def add(self, item: Item) -> None:
         """Take the next item."""
+        self.offer(lambda: item)
+
+    def offer(self, make: Callable[[], Item]) -> None:
+        """Take the next item, which is made only if it is kept."""
         if self._count % self._every == 0:
-            self.items.append(item)
+            self.items.append(make())
         if len(self.items) > self._most:
             self.items, self._every = self.items[::2], 2 * self._every
         self._count += 1

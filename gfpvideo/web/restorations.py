@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gfpvideo.errors import GfpvideoError, InputError, OutputError, StoppedError, bug
-from gfpvideo.media.atomic import write_error
+from gfpvideo.media.atomic import replace_whole
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Done, Event, Following, FrameDone, Loading, Muxing, PictureDone, Warned
 from gfpvideo.restoration.jobs.folder import clean, is_work_folder, work_folder
@@ -282,12 +282,7 @@ class Restorations:
         self._changed.notify_all()
 
     def _keep(self) -> None:
-        partial = self._path.with_suffix(".partial")
-        try:
-            partial.write_bytes(_KEPT.dump_json(self._all, indent=1))
-            partial.replace(self._path)
-        except OSError as error:
-            raise write_error(self._path, error) from error
+        replace_whole(self._path, _KEPT.dump_json(self._all, indent=1))
 
     def _remembered(self) -> list[Restoration]:
         try:
