@@ -274,6 +274,9 @@ class RestoredCrop:
     """(S, S) weights in [0, 1] of the restoration, exactly 0 along the border."""
     replaced: NDArray[np.float32] | None = None
     """(S, S) in [0, 1]: how much of the source the restoration takes the place of; ``None`` for all of it."""
+    belief: NDArray[np.float32] | None = None
+    """(S, S, 2) how far what was gathered, and what the generator made of it, are believed, 0 to 1; ``None`` where
+    nobody judged."""
     around: NDArray[np.float32] | None = None
     """(S, S, 3) what the gathered crop can be believed, for around the face; ``None`` where none was gathered."""
 

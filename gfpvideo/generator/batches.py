@@ -1,7 +1,7 @@
 """Stage: run the generator on the crops of several frames together, and on no crop twice."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -61,10 +61,7 @@ class _Anchor:
     """A crop that goes through the generator."""
 
     frame: int
-    source: Pixels
-    """What the film shows; crops are compared by it."""
-    seen: Pixels
-    """What the generator is shown."""
+    crop: Crop
     restored: Pixels | None = None
 
 
@@ -86,7 +83,7 @@ class _Known:
             track, index = crop.face.track, frame.frame.index
             latest = self._serves(crop, index)
             if latest is None and crop.between is None:
-                latest = self._latest[track] = _Anchor(index, crop.source, crop.seen)
+                latest = self._latest[track] = _Anchor(index, crop)
                 self._planned.append(latest)
             if latest is not None:
                 self._serving[index, track] = latest
@@ -97,12 +94,12 @@ class _Known:
         latest = self._latest.get(crop.face.track)
         if latest is None or self._tolerance is None or index // BLOCK != latest.frame // BLOCK:
             return None
-        return latest if np.abs(crop.source - latest.source).max() <= self._tolerance else None
+        return latest if np.abs(crop.source - latest.crop.source).max() <= self._tolerance else None
 
     def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
         for anchors in _evenly(self._planned, batch):
-            results = generator(np.stack([anchor.seen.transpose(2, 0, 1) for anchor in anchors]))
+            results = generator(np.stack([anchor.crop.seen.transpose(2, 0, 1) for anchor in anchors]))
             for anchor, result in zip(anchors, results, strict=True):
                 anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
         self._planned.clear()
@@ -121,7 +118,8 @@ class _Known:
         anchor = self._serving.pop((index, crop.face.track), None)
         if anchor is None or anchor.restored is None:
             return None
-        return RestoredCrop(crop, anchor.restored, face_mask(len(crop.source)))
+        shown = crop if anchor.crop is crop else replace(crop, gathered=anchor.crop.gathered)
+        return RestoredCrop(shown, anchor.restored, face_mask(len(crop.source)))
 
 
 def _evenly(anchors: Sequence[_Anchor], most: int) -> Iterator[Sequence[_Anchor]]:

@@ -129,7 +129,7 @@ def _over_time(name: str, options: RestoreOptions, size: int) -> OnOpenVino | On
     device = device_of(options)
     if on_cuda(replace(_choice(options), device=device)):
         return network_over_time(name, size, "cuda" if device == "auto" else device)
-    return network_over_time(name, size)
+    return network_over_time(name, size, exact=options.precision == "fp32")
 
 
 def _parser(options: RestoreOptions) -> Parser | None:

@@ -34,7 +34,7 @@ from gfpvideo.stages.run import Run
 from gfpvideo.temporal import between
 from gfpvideo.temporal import gather as gathering
 from gfpvideo.temporal import steady as steadying
-from gfpvideo.temporal.believe import believe
+from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.between import fill, spare
 from gfpvideo.temporal.gather import gather
 from gfpvideo.temporal.motion import follow_motion
@@ -100,11 +100,12 @@ def restore_faces(
     wanted = first_of_block(first - steadying.reach(options.steady).back - beside)
     apart = _since(weighed, wanted - gathering.reach(on=options.gather).back - beside)
     moving = run("motion", follow_motion(apart, on=options.gather or sparing or options.steady > 0))
-    gathered = run("gather", gather(moving, parts.gatherer), thread=True)
-    spared = _since(run("spare", spare(gathered, on=sparing)), wanted)
-    made = run("generate", generate(spared, parts.generator, options.batch, options.reuse), thread=True)
-    filled = run("fill", fill(made, on=sparing))
-    taken = run("believe", believe(filled, parts.judge))
+    spared = run("spare", spare(moving, on=sparing))
+    gathered = _since(run("gather", gather(spared, parts.gatherer), thread=True), wanted)
+    made = run("generate", generate(gathered, parts.generator, options.batch, options.reuse), thread=True)
+    judged = run("judge", weigh_belief(made, parts.judge))
+    filled = run("fill", fill(judged, on=sparing))
+    taken = run("believe", believe(filled))
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     surrounded = run("around", surround(guarded, on=options.around == "crop"))

@@ -19,6 +19,8 @@ SIDE = 128
 """Side of the pictures between which flow is measured: finer differences are noise, and it is quicker."""
 _LOW_PASS = 1.5 / 256
 """Standard deviation, as a share of the crop's side, of the low-pass before: noise must not be followed."""
+_BOTH = np.empty(0, np.float32)
+"""The second map of OpenCV's remapping where the first one holds columns and rows."""
 
 Flow = NDArray[np.float32]
 """(H, W, 2) where each pixel of one picture lies in another, as an offset; between crops (SIDE, SIDE, 2)."""
@@ -92,7 +94,7 @@ def flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> Flow:
 
 def joined(first: Flow, second: Flow) -> Flow:
     """The flow along ``first``, and from there along ``second``."""
-    return first + pulled(second, first)
+    return first + pulled(second, first, method=cv2.INTER_LINEAR)
 
 
 def brought(picture: FloatImage, along: Flow) -> FloatImage:
@@ -100,13 +102,13 @@ def brought(picture: FloatImage, along: Flow) -> FloatImage:
     size = len(picture)
     if size != len(along):
         along = np.asarray(cv2.resize(along, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-    return pulled(picture, along * np.float32(size / SIDE))
+    return pulled(picture, along, size / SIDE)
 
 
-def pulled(picture: FloatImage, along: Flow) -> FloatImage:
-    """A picture (H, W) or (H, W, C) looked up where a flow (H, W, 2) in its own pixels points."""
-    columns, rows = cv2.split(_ticks(*along.shape[:2]) + along)
-    moved = cv2.remap(picture, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def pulled(picture: FloatImage, along: Flow, scale: float = 1.0, method: int = cv2.INTER_CUBIC) -> FloatImage:
+    """A picture (H, W) or (H, W, C) looked up where a flow (H, W, 2) points, in pixels of ``1 / scale`` of its own."""
+    places = cv2.scaleAdd(along, scale, _ticks(*along.shape[:2]))
+    moved = cv2.remap(picture, places, _BOTH, method, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
@@ -33,7 +34,8 @@ class _Near:
     """A neighbour in time, and the flow to it."""
 
     crop: RestoredCrop
-    luma: FloatImage
+    small: FloatImage
+    """See :class:`_Held`."""
     along: Flow
 
 
@@ -62,11 +64,19 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
 class _Held(Held[GeneratedFrame]):
     restored: dict[int, RestoredCrop]
     """Its restored crops by track."""
+    small: dict[int, FloatImage]
+    """(SIDE, SIDE, 2) luma that is compared, and mask, of each: so soft that half of the raster holds them."""
 
 
 def _held(frame: GeneratedFrame) -> _Held:
     known = held(frame, (crop.crop for crop in frame.crops))
-    return _Held(frame, known.crops, known.luma, {crop.track: crop for crop in frame.crops})
+    restored = {crop.track: crop for crop in frame.crops}
+    small = {track: _small(known.luma[track], crop.mask) for track, crop in restored.items()}
+    return _Held(frame, known.crops, known.luma, restored, small)
+
+
+def _small(luma: FloatImage, mask: FloatImage) -> FloatImage:
+    return np.asarray(cv2.merge([luma, cv2.resize(mask, luma.shape, interpolation=cv2.INTER_AREA)]), np.float32)
 
 
 def _shed(item: _Held) -> _Held:
@@ -77,15 +87,17 @@ def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) ->
     own, crops, steadied = window[place], [item.crops for item in window], []
     for crop in own.now.crops:
         found = around(crop.track, crops, place, radius)
-        near = [_Near(window[at].restored[crop.track], window[at].luma[crop.track], along) for at, along in found]
-        steadied.append(_averaged(crop, own.luma[crop.track], near, grain) if near else crop)
+        near = [_Near(window[at].restored[crop.track], window[at].small[crop.track], along) for at, along in found]
+        steadied.append(_averaged(crop, own.small[crop.track], near, grain) if near else crop)
     return replace(own.now, crops=tuple(steadied))
 
 
 def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
     """A crop averaged with its neighbours, weighted pixel by pixel."""
     size = len(crop.restored)
-    alike = agreement(own, [brought(other.luma, other.along) for other in near])
+    own_luma, own_mask = _channels(own)
+    luma, masks = zip(*(_channels(brought(other.small, other.along)) for other in near), strict=True)
+    alike = agreement(own_luma, luma)
     weights = [enlarged(weight, size) for weight in alike]
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
@@ -96,10 +108,17 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
         restored = crop.restored + crop.replaced[..., None] * (restored - crop.restored)
     if all(other.crop.mask is crop.mask for other in near):
         return replace(crop, restored=restored)  # the mean of equal masks
-    mask = weighted_mean(crop.mask, [brought(other.crop.mask, other.along) for other in near], weights)
+    mask = crop.mask + enlarged(weighted_mean(own_mask, masks, alike) - own_mask, size)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
+
+
+def _channels(small: FloatImage) -> tuple[FloatImage, FloatImage]:
+    luma, mask = cv2.split(small)
+    return np.asarray(luma, np.float32), np.asarray(mask, np.float32)
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
     """A restoration without its source: the mean of these, and a frame's own source, have that frame's own noise."""
-    return crop.restored - np.asarray(noise_kept * crop.crop.source, np.float32) if noise_kept else crop.restored
+    if not noise_kept:
+        return crop.restored
+    return np.asarray(cv2.scaleAdd(crop.crop.source, -noise_kept, crop.restored), np.float32)

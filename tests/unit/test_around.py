@@ -10,7 +10,7 @@ from gfpvideo.composite.paste import pasted
 from gfpvideo.frames import RestoredCrop, Samples
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.regions import border_fade, face_mask, head_fade
-from gfpvideo.temporal.believe import believe
+from gfpvideo.temporal.believe import believe, weigh_belief
 from helpers import frame_of, generated_frame, restored_crop
 
 SIZE = 64
@@ -86,7 +86,7 @@ def test_surroundings_are_believed_as_far_as_what_was_gathered_is(crop: Restored
     frame = generated_frame(frame_of([np.zeros((64, 64), np.uint8)] * 3, Samples("rgb", 8, full_range=True)), crop)
     half = np.full((2, SIZE, SIZE), 0.5, np.float32)
     for judge, expected in ((lambda seen: half, (SOURCE + GATHERED) / 2), (None, GATHERED)):
-        (made,) = believe(iter([frame]), judge)
+        (made,) = believe(weigh_belief(iter([frame]), judge))
         assert made.crops[0].around == pytest.approx(np.full((SIZE, SIZE, 3), expected))
 
 

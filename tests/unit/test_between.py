@@ -10,6 +10,7 @@ from gfpvideo.generator.batches import generate
 from gfpvideo.generator.generator import Generator
 from gfpvideo.networks.abilities import Abilities
 from gfpvideo.pixels.color import FloatImage
+from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.between import fill, reach, spare
 from moving import INSIDE, film_of, portrait, shifted
 
@@ -79,6 +80,27 @@ def test_ends_of_tracks_and_faces_left_alone_are_not_filled_in() -> None:
     alone = [replace(frame, crops=(replace(frame.crops[0], share=0.0),)) for frame in film_of(pictures)]
     done, runs = restored([*film_of(pictures)[:2], *alone[2:]])
     assert (len(done), runs) == (2, 2)
+
+
+def test_what_is_filled_in_is_believed_as_its_neighbours_are() -> None:
+    """Nobody judges it: half of the face, where its neighbours' restorations were not believed, stays its own."""
+    pictures = [shifted(portrait(), 0.4 * index, 0) for index in range(5)]
+    left = np.ones((2, 256, 256), np.float32)
+    left[1, :, 128:] = 0
+    judged: list[FloatImage] = []
+
+    def judge(seen: FloatImage) -> FloatImage:
+        judged.append(seen)
+        return left
+
+    made = generate(spare(iter(film_of(pictures))), Brighter(), 4, 0.5)  # type: ignore[arg-type]
+    done = [frame.crops[0] for frame in believe(fill(weigh_belief(made, judge)))]
+    assert len(judged) == 3
+    for index in (1, 3):
+        change = done[index].restored - pictures[index]
+        assert np.abs(change[INSIDE, 140:190]).max() < 1e-6
+        assert np.abs(change[INSIDE, 70:116] - 0.1).mean() < 0.01
+        assert done[index].replaced is not None
 
 
 def test_a_doubled_frame_gets_what_its_double_got() -> None:

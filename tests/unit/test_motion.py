@@ -14,7 +14,7 @@ from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
 from gfpvideo.networks.over_time import network_over_time
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.regions import face_mask
-from gfpvideo.temporal.believe import believe, believed
+from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.gather import OFFSETS, gather, reach
 from gfpvideo.temporal.motion import brought, compared, disagreement, flow, follow_motion, joined, onward
 from helpers import crop_of
@@ -150,17 +150,17 @@ def undamaged(frame: GeneratedFrame) -> GeneratedFrame:
 def test_as_much_is_taken_as_is_believed(shares: tuple[float, float], rng: np.random.Generator) -> None:
     source, gathered, restored = (textured(rng, 64) for _ in range(3))
     confidence = np.broadcast_to(np.array(shares, np.float32)[:, None, None], (2, 64, 64))
-    (frame,) = believe(iter([generated(source, restored, gathered)]), lambda _: confidence)
+    (frame,) = believe(weigh_belief(iter([generated(source, restored, gathered)]), lambda _: confidence))
     wanted = source + shares[0] * (gathered - source) + shares[1] * (restored - gathered)
     assert np.allclose(frame.crops[0].restored, wanted, atol=1e-6)
     (frame, alone) = (
-        next(believe(iter([undamaged(made)]), lambda _: confidence))
+        next(believe(weigh_belief(iter([undamaged(made)]), lambda _: confidence)))
         for made in (generated(source, restored, gathered), generated(source, restored))
     )
     for crop, replaced in ((frame.crops[0], max(shares)), (alone.crops[0], shares[1])):
         assert crop.replaced is not None
         assert np.all(crop.replaced == np.float32(replaced))
-    (untouched,) = believe(iter([generated(source, restored)]), None)
+    (untouched,) = believe(weigh_belief(iter([generated(source, restored)]), None))
     assert untouched.crops[0].restored is restored
 
 
@@ -168,7 +168,8 @@ def test_confidence_is_a_share(rng: np.random.Generator) -> None:
     """What the network that ships says lies between what the generator was shown and what it made."""
     source = np.asarray(cv2.GaussianBlur(portrait(), (0, 0), 2.0), np.float32)
     restored = (source + 0.1 * textured(rng)).astype(np.float32)
-    crop = believed(generated(source, restored).crops[0], network_over_time("confidence", SIZE))
+    (frame,) = believe(weigh_belief(iter([generated(source, restored)]), network_over_time("confidence", SIZE)))
+    (crop,) = frame.crops
     low, high = np.minimum(source, restored), np.maximum(source, restored)
     assert np.all(crop.restored >= low - 1e-5)
     assert np.all(crop.restored <= high + 1e-5)
