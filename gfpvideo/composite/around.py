@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.geometry import compose, invert, resample
+from gfpvideo.pixels.mix import mixed
 from gfpvideo.pixels.regions import head_fade
 
 _NOTHING = np.float32(1e-6)
@@ -46,9 +47,8 @@ def surrounded(crop: RestoredCrop, others: Sequence[NDArray[np.float32]] = ()) -
     wide = np.asarray(np.maximum(head_fade(len(crop.mask)), crop.mask), np.float32)
     for other in others:
         wide = crop.mask + (wide - crop.mask) * (1 - other)
-    share = crop.mask / np.maximum(wide, _NOTHING)
-    restored = crop.around + share[..., None] * (crop.restored - crop.around)
-    return replace(crop, restored=restored, mask=wide)
+    share = np.asarray(crop.mask / np.maximum(wide, _NOTHING), np.float32)
+    return replace(crop, restored=mixed(crop.around, crop.restored, share), mask=wide)
 
 
 def _seen_from(crop: RestoredCrop, other: RestoredCrop) -> NDArray[np.float32]:

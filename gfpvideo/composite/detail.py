@@ -14,6 +14,7 @@ import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.mix import times
 
 _FINE = 1.0
 """Standard deviation, in pixels of the crop, of the Gaussian that fine detail is what remains of."""
@@ -35,10 +36,10 @@ def detailed(crop: RestoredCrop) -> RestoredCrop:
     if own <= 0:
         return crop
     source, share = crop.crop.source, np.float32(crop.crop.share)
-    mixed = np.asarray(source + share * (crop.restored - source), np.float32)
+    shown = np.asarray(cv2.addWeighted(crop.restored, float(share), source, 1 - float(share), 0), np.float32)
     fine = _fine(source)
-    back = _missing(*(_fine(rgb_to_ycc(picture)[0]) for picture in (source, mixed, fine)))
-    return replace(crop, restored=crop.restored + np.float32(own) / share * back[..., None] * fine)
+    back = _missing(_fine(crop.crop.luma), _fine(rgb_to_ycc(shown)[0]), _fine(rgb_to_ycc(fine)[0]))
+    return replace(crop, restored=crop.restored + times(fine, np.float32(own) / share * back))
 
 
 def _fine(picture: FloatImage) -> FloatImage:

@@ -12,6 +12,7 @@ from gfpvideo.composite.light import source_light
 from gfpvideo.frames import Crop, Frame, GeneratedFrame, Patch, Rect, RestoredCrop, RestoredFrame
 from gfpvideo.pixels.color import FloatImage, add_rgb, component_slices, read_rgb
 from gfpvideo.pixels.geometry import invert, local, low_passed, resample, scale_of
+from gfpvideo.pixels.mix import times
 
 Color = Literal["source", "model"]
 
@@ -115,12 +116,12 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
     fine = fineness(crop)
     if fine:
         replaced = restored.mask if restored.replaced is None else restored.mask * restored.replaced
-        change += np.float32(fine / 2) * replaced[..., None] * (crop.source + 1)
+        change += times(crop.source + 1, np.float32(fine / 2) * replaced)
     difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
     if fine:
         there = _there(frame, crop)
         region = resample(replaced, to_rect, size, cv2.BORDER_CONSTANT)
-        difference -= np.float32(fine) * region[..., None] * there
+        difference -= times(there, np.float32(fine) * region)
     return difference
 
 
@@ -135,8 +136,7 @@ def _change(restored: RestoredCrop, color: Color) -> FloatImage:
     residual = restored.restored - restored.crop.source
     if color == "source":
         residual = source_light(residual, restored.crop.source, restored.mask)
-    half_mask = restored.mask[..., None] / 2  # crops span [-1, 1], pictures [0, 1]
-    return np.multiply(residual, half_mask, dtype=np.float32)
+    return times(residual, np.float32(0.5) * restored.mask)  # crops span [-1, 1], pictures [0, 1]
 
 
 def fineness(crop: Crop) -> float:

@@ -38,15 +38,6 @@ def crop_to_bytes(crop: FloatImage) -> NDArray[np.uint8]:
     return to_bytes((crop + np.float32(1)) / np.float32(2))
 
 
-def planes_of(*pictures: FloatImage) -> NDArray[np.float32]:
-    """(C, H, W) the channels of pictures (H, W) or (H, W, C) of one size, one after the other."""
-    channels = [1 if picture.ndim == 2 else picture.shape[2] for picture in pictures]
-    planes = np.empty((sum(channels), *pictures[0].shape[:2]), np.float32)
-    for picture, own in zip(pictures, np.split(planes, np.cumsum(channels[:-1])), strict=True):
-        cv2.split(picture, list(own))  # into place: a third of the time of planes of their own
-    return planes
-
-
 def align_rect(rect: Rect, samples: Samples, size: tuple[int, int]) -> Rect:
     """Grow ``rect`` to whole chroma samples and clip it to a frame of ``size`` (width, height)."""
     step_x, step_y = samples.subsampling

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
-from gfpvideo.pixels.color import planes_of
+from gfpvideo.pixels.mix import channels_of, mixed, planes_of, times
 
 Judge = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(9, S, S) RGB of what the generator was shown, of what it made, and of the film, to (2, S, S) from 0 to 1."""
@@ -42,10 +42,10 @@ def believed(crop: RestoredCrop) -> RestoredCrop:
     """One crop's restoration, as far as it is believed."""
     if crop.belief is None:
         return replace(crop, around=crop.crop.gathered)
-    in_gathered, in_made = cv2.split(crop.belief)
+    in_gathered, in_made = channels_of(crop.belief)
     shown, source = crop.crop.seen, crop.crop.source
-    around = source + in_gathered[..., None] * (shown - source)
-    restored = around + in_made[..., None] * (crop.restored - shown)
+    around = mixed(source, shown, in_gathered)
+    restored = around + times(crop.restored - shown, in_made)
     replaced = in_made if shown is source else np.maximum(in_gathered, in_made)
     replaced = np.maximum(replaced, np.float32(crop.crop.damage))  # noise is averaged and replaced, believed or not
     return replace(crop, restored=restored, replaced=replaced, around=None if shown is source else around, belief=None)

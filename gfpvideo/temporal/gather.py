@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame
-from gfpvideo.pixels.color import FloatImage, planes_of
+from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.mix import mixed, planes_of
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
@@ -77,8 +78,7 @@ def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gath
 
 def _where_alike(own: FloatImage, neighbour: FloatImage, alike: FloatImage) -> FloatImage:
     """A neighbour where it shows what the crop shows, the crop itself elsewhere."""
-    share = enlarged(alike, len(own))
-    return np.asarray(cv2.blendLinear(neighbour, own, share, 1 - share), np.float32)
+    return mixed(own, neighbour, enlarged(alike, len(own)))
 
 
 def network_input(own: FloatImage, neighbours: Sequence[FloatImage]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.mix import channels_of, mixed
 from gfpvideo.pixels.regions import border_fade
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
@@ -95,8 +96,8 @@ def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) ->
 def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
     """A crop averaged with its neighbours, weighted pixel by pixel."""
     size = len(crop.restored)
-    own_luma, own_mask = _channels(own)
-    luma, masks = zip(*(_channels(brought(other.small, other.along)) for other in near), strict=True)
+    own_luma, own_mask = channels_of(own)
+    luma, masks = zip(*(channels_of(brought(other.small, other.along)) for other in near), strict=True)
     alike = agreement(own_luma, luma)
     weights = [enlarged(weight, size) for weight in alike]
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
@@ -105,16 +106,11 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
     if noise_kept:
         restored += noise_kept * crop.crop.source
     if crop.replaced is not None:
-        restored = crop.restored + crop.replaced[..., None] * (restored - crop.restored)
+        restored = mixed(crop.restored, restored, crop.replaced)
     if all(other.crop.mask is crop.mask for other in near):
         return replace(crop, restored=restored)  # the mean of equal masks
     mask = crop.mask + enlarged(weighted_mean(own_mask, masks, alike) - own_mask, size)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
-
-
-def _channels(small: FloatImage) -> tuple[FloatImage, FloatImage]:
-    luma, mask = cv2.split(small)
-    return np.asarray(luma, np.float32), np.asarray(mask, np.float32)
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
