@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EMBEDDED = "compact"
 """Name of the model that ships with gfpvideo."""
 FAST = "compact-fast"
-"""Name of the other one, of half the work."""
+"""Name of the other one, of half the work: as good where neighbours in time are gathered, a little worse without."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,21 @@ class ModelFile:
     """Of its family, likewise."""
 
 
-def find_model(name_or_path: str, folder: Path | None = None) -> ModelFile:
+def find_model(name_or_path: str, folder: Path | None = None, *, over_time: bool = False) -> ModelFile:
     """The model called ``name_or_path``.
 
     Args:
         name_or_path: a name of the manifest, ``compact``, the path of a ``.pth`` or ``.safetensors`` file, or
             ``auto``: the best published generator that is installed and needs no extra, else ``compact``.
         folder: where downloaded weights lie; see :func:`gfpvideo.networks.weights.weights_folder`.
+        over_time: whether it is shown crops with what their neighbours in time know: ``auto`` is ``compact-fast``
+            then, where it would be ``compact``.
 
     Raises:
         WeightsError: if there is no such model, it is not installed, or its hash is wrong.
     """
     if name_or_path == "auto":
-        return find_model(_best_installed(folder), folder)
+        return find_model(_best_published(folder) or (FAST if over_time else EMBEDDED), folder)
     if name_or_path in weights.manifest():
         known = _generator(weights.entry(name_or_path), name_or_path)
         path = weights.installed(known.name, folder)
@@ -77,13 +79,13 @@ def installed_generators(folder: Path | None = None) -> list[str]:
     ]
 
 
-def _best_installed(folder: Path | None) -> str:
+def _best_published(folder: Path | None) -> str | None:
     root = weights.weights_folder(folder)
     for known in weights.manifest().values():
         wanted = known.use == "generator" and not known.embedded and not known.extra
         if wanted and known.path(root).is_file():
             return known.name
-    return EMBEDDED
+    return None
 
 
 def load_network(model: ModelFile) -> "Gfpgan":

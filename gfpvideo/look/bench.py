@@ -19,7 +19,8 @@ from gfpvideo.errors import EngineError
 from gfpvideo.faces.detect import usual_side
 from gfpvideo.frames import Frame, RestoredFrame
 from gfpvideo.generator.engines.choose import cuda_present
-from gfpvideo.generator.generator import load_generator
+from gfpvideo.generator.engines.engine import EngineChoice
+from gfpvideo.generator.generator import make_generator
 from gfpvideo.generator.models import ModelFile, find_model, load_network
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
@@ -97,13 +98,13 @@ def bench(film: Path | None, options: RestoreOptions, frames: int, runs: int) ->
     Raises:
         GfpvideoError: if the model or the film cannot be used.
     """
-    model = find_model(options.model, options.weights_dir)
+    model = find_model(options.model, options.weights_dir, over_time=options.gather)
     found = Bench(_processor(), os.cpu_count() or 1, model.name, gflop_of(model))
     for precision in ("fp32", "bf16") if computes_bf16() else ("fp32",):
         found.peaks[precision] = gemm_peak(precision)
     for engine in ("openvino", "torch"):
         for precision in get_args(Precision)[1:]:
-            _measure_generator(found, engine, precision, options, runs)
+            _measure_generator(found, model, engine, precision, options, runs)
     if film is not None:
         found.film = measure_film(film, options, frames, runs)
     return found
@@ -139,7 +140,7 @@ def gemm_peak(precision: str) -> float:
 
 
 def _measure_generator(
-    found: Bench, engine: EngineName, precision: Precision, options: RestoreOptions, runs: int
+    found: Bench, model: ModelFile, engine: EngineName, precision: Precision, options: RestoreOptions, runs: int
 ) -> None:
     if (engine, precision) == ("torch", "bf16") and not cuda_present() and "bf16" not in found.peaks:
         found.missing.append("torch bf16: this processor does not compute it")
@@ -147,9 +148,7 @@ def _measure_generator(
     random = np.random.default_rng(0)
     for batch in _BATCHES:
         try:
-            generator = load_generator(
-                options.model, engine, options.device, precision, weights_dir=options.weights_dir, together=batch
-            )
+            generator = make_generator(model, EngineChoice(engine, options.device, precision, together=batch))
         except EngineError as error:
             found.missing.append(f"{engine} {precision}: {error}")
             return

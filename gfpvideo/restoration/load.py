@@ -117,7 +117,8 @@ def _names(options: RestoreOptions) -> tuple[Any, ...]:
 
 def _generator(options: RestoreOptions) -> Generator:
     """The generator, on one device or shared out over several."""
-    return make_generator(find_model(options.model, options.weights_dir), _choice(options), options.devices)
+    model = find_model(options.model, options.weights_dir, over_time=options.gather)
+    return make_generator(model, _choice(options), options.devices)
 
 
 def _choice(options: RestoreOptions) -> EngineChoice:

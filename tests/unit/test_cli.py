@@ -30,7 +30,7 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
     assert summary["frames"] == "18"
     assert summary["tracks"] == "1"
     assert summary["faces"] == "18 restored, 0 left as they were"
-    assert summary["model"].startswith("compact on ")
+    assert summary["model"].startswith("compact-fast on ")
     assert summary["copied"] == "audio 1 (aac, eng)"
     assert summary["warnings"] == "none"
     assert "18/18" in result.stderr

@@ -139,6 +139,7 @@ def test_the_packages_licence_is_that_of_all_that_it_holds() -> None:
 
 def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert find_model("auto", tmp_path).name == "compact"
+    assert find_model("auto", tmp_path, over_time=True).name == "compact-fast"
     content = tmp_path / "content"
     content.write_bytes(CONTENT)
     known = dict(weights.manifest())
@@ -146,7 +147,8 @@ def test_auto_is_compact_unless_a_published_model_is_installed(monkeypatch: pyte
         known[name] = replace(known[name], sha256=sha256(content))
         known[name].path(tmp_path).write_bytes(CONTENT)
     monkeypatch.setattr(weights, "manifest", lambda: known)
-    assert find_model("auto", tmp_path).name == "gfpgan-1.3"
+    for over_time in (False, True):
+        assert find_model("auto", tmp_path, over_time=over_time).name == "gfpgan-1.3"
 
 
 def test_auto_takes_nothing_that_needs_an_extra(tmp_path: Path) -> None:
