@@ -24,6 +24,7 @@ from gfpvideo.generator.generator import make_generator
 from gfpvideo.generator.models import ModelFile, find_model, load_network
 from gfpvideo.media.segment import SegmentEncoder
 from gfpvideo.media.source import VideoSource
+from gfpvideo.networks.graphs import computes_bf16
 from gfpvideo.options.restore import EngineName, Precision, RestoreOptions
 from gfpvideo.restoration.load import load_finder, load_parts
 from gfpvideo.restoration.opening import open_film
@@ -120,13 +121,6 @@ def gflop_of(model: ModelFile) -> float:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 3, size, size, device="meta"))
     return counter.get_total_flops() / 1e9
-
-
-def computes_bf16() -> bool:
-    """Whether the processor has instructions for bfloat16; where torch makes do without, a product takes minutes."""
-    from gfpvideo.networks.graphs import openvino_core
-
-    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def gemm_peak(precision: str) -> float:

@@ -25,6 +25,11 @@ def openvino_core() -> ov.Core:
     return ov.Core()
 
 
+def computes_bf16() -> bool:
+    """Whether the processor has instructions for bfloat16; where torch makes do without, a product takes minutes."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def cache_folder() -> Path:
     """Folder of traced and compiled models: ``GFPVIDEO_CACHE``, else the user's cache folder."""
     if named := os.environ.get(CACHE_VARIABLE):

@@ -9,7 +9,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from gfpvideo.networks.graphs import Traceable, cache_folder, openvino_core, traced_once
+from gfpvideo.networks.graphs import Traceable, cache_folder, computes_bf16, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
 
 _GRAPH_VERSION = 1
@@ -30,10 +30,9 @@ class OnOpenVino:
         OpenVINO keeps what follows the last convolution, where pictures are mixed, in float32: bfloat16 changes what is
         gathered by 0.03 grey levels (79 dB), and confidence by 0.004 at most.
         """
-        core = openvino_core()
-        quick = not exact and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        quick = computes_bf16() and not exact
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if quick else "f32"}
-        self._model = core.compile_model(graph, "CPU", config)
+        self._model = openvino_core().compile_model(graph, "CPU", config)
         self._local = threading.local()
 
     def __call__(self, seen: Channels) -> Channels:
