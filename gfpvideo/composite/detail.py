@@ -35,11 +35,11 @@ def detailed(crop: RestoredCrop) -> RestoredCrop:
     own = 1 - crop.crop.damage
     if own <= 0:
         return crop
-    source, share = crop.crop.source, np.float32(crop.crop.share)
-    shown = np.asarray(cv2.addWeighted(crop.restored, float(share), source, 1 - float(share), 0), np.float32)
-    fine = _fine(source)
-    back = _missing(_fine(crop.crop.luma), _fine(rgb_to_ycc(shown)[0]), _fine(rgb_to_ycc(fine)[0]))
-    return replace(crop, restored=crop.restored + times(fine, np.float32(own) / share * back))
+    source, share = crop.crop.source, crop.crop.share
+    shown = np.asarray(cv2.addWeighted(crop.restored, share, source, 1 - share, 0), np.float32)
+    fine = _fine(crop.crop.luma)
+    back = _missing(fine, _fine(rgb_to_ycc(shown)[0]), _fine(fine))
+    return replace(crop, restored=crop.restored + times(_fine(source), np.float32(own / share) * back))
 
 
 def _fine(picture: FloatImage) -> FloatImage:
