@@ -7,13 +7,12 @@ decided by the film's own pictures and the number of the frame alone, so it is t
 restores which part.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
-from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
@@ -96,21 +95,14 @@ def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int) -> Restore
     assert crop.between is not None
     size, track = len(crop.source), crop.face.track
     crops = [{each.track: each.crop for each in frame.crops} | {track: crop} for frame in window]
-    near = [
-        (next(each for each in window[at].crops if each.track == track), along)
-        for at, along in around(track, crops, place, 1)
-    ]
+    restored, beliefs = [], []
+    for at, along in around(track, crops, place, 1):
+        (other,) = (each for each in window[at].crops if each.track == track)
+        restored.append(brought(other.restored, along))
+        if other.belief is not None:
+            beliefs.append(brought(other.belief, along))
     weights = [enlarged(weight, size) for weight in crop.between]
-
-    def mean(of: Callable[[RestoredCrop], FloatImage], own: FloatImage) -> FloatImage:
-        return weighted_mean(own, [brought(of(other), along) for other, along in near], weights, _ELSE)
-
-    restored = mean(lambda other: other.restored, crop.source)
-    judged = all(other.belief is not None for other, _ in near)
-    belief = mean(_belief, np.zeros((size, size, 2), np.float32)) if judged else None
-    return RestoredCrop(crop, restored, face_mask(size), belief=belief)
-
-
-def _belief(crop: RestoredCrop) -> FloatImage:
-    assert crop.belief is not None
-    return crop.belief
+    mean = weighted_mean(crop.source, restored, weights, _ELSE)
+    nothing = np.zeros((size, size, 2), np.float32)
+    belief = weighted_mean(nothing, beliefs, weights, _ELSE) if beliefs else None
+    return RestoredCrop(crop, mean, face_mask(size), belief=belief)
