@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc, ycc_to_rgb
+from gfpvideo.pixels.mix import times
 
 _LOW_PASS = 1 / 14
 """Standard deviation of the Gaussian that separates light from detail, as a share of the crop's side."""
@@ -57,7 +58,7 @@ def _masked_blur(picture: FloatImage, mask: FloatImage) -> FloatImage:
     """Gaussian average of ``picture`` where the mask is; outside does not bleed in."""
     sigma = _LOW_PASS * len(mask) / _SHRINK
     weight = cv2.GaussianBlur(_shrunk(mask), (0, 0), sigma) + np.float32(1e-4)
-    average = cv2.GaussianBlur(_shrunk(picture * mask[..., None]), (0, 0), sigma) / weight[..., None]
+    average = cv2.GaussianBlur(_shrunk(times(picture, mask)), (0, 0), sigma) / weight[..., None]
     return np.asarray(cv2.resize(average, mask.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 

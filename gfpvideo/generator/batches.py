@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
 from gfpvideo.generator.generator import Generator
+from gfpvideo.pixels.mix import picture_of, planes_of
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 
@@ -99,9 +100,9 @@ class _Known:
     def restored(self, frames: list[CroppedFrame], generator: Generator, batch: int) -> Iterator[GeneratedFrame]:
         """The frames with what the generator makes of their crops."""
         for anchors in _evenly(self._planned, batch):
-            results = generator(np.stack([anchor.crop.seen.transpose(2, 0, 1) for anchor in anchors]))
+            results = generator(np.stack([planes_of(anchor.crop.seen) for anchor in anchors]))
             for anchor, result in zip(anchors, results, strict=True):
-                anchor.restored = np.ascontiguousarray(result.transpose(1, 2, 0))
+                anchor.restored = picture_of(result)
         self._planned.clear()
         for frame in frames:
             found = tuple(made for crop in frame.crops if (made := self._made(crop, frame.frame.index)) is not None)

@@ -26,6 +26,11 @@ def planes_of(*pictures: FloatImage) -> NDArray[np.float32]:
     return planes
 
 
+def picture_of(planes: NDArray[np.float32]) -> FloatImage:
+    """The picture (H, W, C) whose channels are ``planes`` (C, H, W), C more than 1."""
+    return np.asarray(cv2.merge(list(planes)), np.float32)
+
+
 def channels_of(picture: FloatImage) -> list[FloatImage]:
     """The channels (H, W) of a picture (H, W, C)."""
     return [np.asarray(plane, np.float32) for plane in cv2.split(picture)]

@@ -10,12 +10,11 @@ are, and keep their own pixels where the film is believed.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
-from gfpvideo.pixels.mix import channels_of, mixed, planes_of, times
+from gfpvideo.pixels.mix import channels_of, mixed, picture_of, planes_of, times
 
 Judge = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(9, S, S) RGB of what the generator was shown, of what it made, and of the film, to (2, S, S) from 0 to 1."""
@@ -29,7 +28,7 @@ def weigh_belief(frames: Iterator[GeneratedFrame], judge: Judge | None) -> Itera
 
 def _judged(crop: RestoredCrop, judge: Judge) -> RestoredCrop:
     belief = judge(planes_of(crop.crop.seen, crop.restored, crop.crop.source))
-    return replace(crop, belief=np.asarray(cv2.merge(list(belief)), np.float32))
+    return replace(crop, belief=picture_of(belief))
 
 
 def believe(frames: Iterator[GeneratedFrame]) -> Iterator[GeneratedFrame]:

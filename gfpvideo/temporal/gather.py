@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage
-from gfpvideo.pixels.mix import mixed, planes_of
+from gfpvideo.pixels.mix import mixed, picture_of, planes_of
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
@@ -73,7 +73,7 @@ def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gath
         for (there, along), weight in zip(found, alike, strict=True)
     }
     seen = network_input(crop.source, [neighbours.get(offset, crop.source) for offset in OFFSETS])
-    return replace(crop, gathered=np.asarray(cv2.merge(list(gatherer(seen))), np.float32))
+    return replace(crop, gathered=picture_of(gatherer(seen)))
 
 
 def _where_alike(own: FloatImage, neighbour: FloatImage, alike: FloatImage) -> FloatImage:

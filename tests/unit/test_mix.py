@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gfpvideo.pixels.mix import channels_of, mixed, planes_of, times
+from gfpvideo.pixels.mix import channels_of, mixed, picture_of, planes_of, times
 from helpers import smooth_picture
 
 
@@ -23,3 +23,4 @@ def test_planes_lie_in_the_order_of_their_pictures(rng: np.random.Generator) -> 
     planes = planes_of(one, alone, two)
     assert np.array_equal(planes, np.concatenate([one, alone[..., None], two], axis=2).transpose(2, 0, 1))
     assert all(np.array_equal(plane, wanted) for plane, wanted in zip(channels_of(two), planes[4:], strict=True))
+    assert np.array_equal(picture_of(planes[4:]), two)
