@@ -16,9 +16,12 @@ from typer.testing import CliRunner
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.media.places import Segment
+from gfpvideo.report import Report
 from gfpvideo.restoration.events import SegmentDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint, read_begun
 from gfpvideo.restoration.jobs.folder import clean, in_use, is_work_folder, work_folder
+from gfpvideo.restoration.jobs.followed import Followed
+from gfpvideo.restoration.jobs.foreman import Foreman, _Work
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.record import SegmentRecord, record_path, segment_path
 from gfpvideo.restoration.jobs.segments import write_segments
@@ -55,6 +58,20 @@ def add(journal: Journal, number: int, total: int, begin: int = 0) -> SegmentRec
     journal.scratch(number).write_bytes(CONTENT)
     journal.add(number, made)
     return made
+
+
+def test_every_segment_is_counted_once(tmp_path: Path) -> None:
+    """Two workers have written theirs before the first is heard, and one of them was at it as well."""
+    work = _Work(Journal(tmp_path, 16), Followed(tmp_path, 16), 0, {})
+    others = Journal(tmp_path, 16)
+    for number in (0, 1):
+        add(others, number, 25)
+    crew: Any = None
+    foreman = Foreman(crew, threading.Event(), Report("", ""), 25)
+    told = [(0, 1), (1, 0), (0, 0)]
+    events = [event for worker, number in told for event in foreman._hear(work, worker, {"segment": number})]
+    assert [event.number for event in events if isinstance(event, SegmentDone)] == [1, 0]
+    assert foreman.report.frames == 25
 
 
 def interrupted(target: Path, numbers: list[int], length: int = 4, total: int = 100) -> Path:

@@ -207,12 +207,10 @@ class Foreman:
         return FramesDone(self.report.frames + frames, self.report.faces + faces, self.expected)
 
     def _written(self, work: "_Work", worker: int, number: int) -> Iterator[News]:
-        known = number in work.journal
         wait_for(lambda: read_record(work.journal.folder, number) is not None, _APPEARS)
-        record = read_record(work.journal.folder, number)
-        work.journal.refresh()
+        record = work.journal.take_note(number)  # of no other: whoever wrote that has not told of it yet
         self._at.pop(worker, None)
-        if record is not None and not known:
+        if record is not None:
             self.report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
             yield self._progress()
             yield SegmentDone(number, len(record.pts))

@@ -58,11 +58,17 @@ class Journal:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take note of segments that other processes have added."""
+        """Take note of all segments that other processes have added."""
         for number in sorted(recorded_numbers(self.folder) - self._counts.keys()):
-            record = read_record(self.folder, number)
-            if record is not None and self._fits(number, record):
-                self._note(number, record)
+            self.take_note(number)
+
+    def take_note(self, number: int) -> SegmentRecord | None:
+        """Take note of one segment that another process has added; its record, unless it is known or none."""
+        record = None if number in self else read_record(self.folder, number)
+        if record is None or not self._fits(number, record):
+            return None
+        self._note(number, record)
+        return record
 
     def _fits(self, number: int, record: SegmentRecord) -> bool:
         begin = record.first - number * self.length
