@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,32 @@ def open_container(path: Path) -> InputContainer:
         ) from None
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror or error})") from None
+
+
+@contextmanager
+def pictures_from(path: Path) -> Iterator[InputContainer]:
+    """A file that is opened to decode pictures, and closed by :func:`let_go`.
+
+    Raises:
+        InputError: if that is not possible.
+    """
+    container = open_container(path)
+    try:
+        yield container
+    finally:
+        let_go(container)
+
+
+def let_go(container: InputContainer) -> None:
+    """Close a file of which pictures were decoded, perhaps not all that decoders work ahead on in threads of their own.
+
+    PyAV frees a decoder without giving up Python's lock, for which those threads wait with every message once somebody
+    listens to FFmpeg (older versions of torchvision do): they have to be done before.
+    """
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.flush_buffers()
+    container.close()
 
 
 def open_on_device(path: Path, kind: str) -> InputContainer:

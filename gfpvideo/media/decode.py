@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from gfpvideo.errors import UnsupportedMediaError
-from gfpvideo.media.container import Limits, check_size, main_video, open_container, packets_of
+from gfpvideo.media.container import Limits, check_size, main_video, packets_of, pictures_from
 from gfpvideo.media.span import Span, from_last_key_frame, times
 from gfpvideo.media.trace import OtherPictureError, Place
 
@@ -160,7 +160,7 @@ class Decoder:
 
 def pictures_after(path: Path, ticks: int, limits: Limits) -> Iterator[VideoFrame]:
     """Pictures of a film that are shown later than ``ticks``, as far as they can be decoded, each by itself."""
-    with open_container(path) as container:
+    with pictures_from(path) as container:
         stream = main_video(container, path, limits)
         stream.codec_context.thread_type = "SLICE"
         with suppress(av.error.FFmpegError):

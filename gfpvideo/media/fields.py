@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from gfpvideo.media.container import Limits, main_video, open_container
+from gfpvideo.media.container import Limits, main_video, pictures_from
 from gfpvideo.media.filters import filtered
 
 Fields = Literal["progressive", "top", "bottom"]
@@ -34,7 +34,7 @@ def fields_of(path: Path, limits: Limits) -> Fields:
 
     Where they do not tell (nothing moves) the flags do.
     """
-    with open_container(path) as container:
+    with pictures_from(path) as container:
         stream = main_video(container, path, limits)
         if stream.codec_context.name in _NEVER or stream.time_base is None:
             return "progressive"

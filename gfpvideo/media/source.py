@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from gfpvideo.errors import CorruptMediaError, GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame
-from gfpvideo.media.container import Limits, main_video, open_container, packets_of
+from gfpvideo.media.container import Limits, let_go, main_video, open_container, packets_of
 from gfpvideo.media.convert import Converter
 from gfpvideo.media.decode import Decoder, Unchanging
 from gfpvideo.media.filters import filtered
@@ -89,7 +89,7 @@ class VideoSource:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.container.close()
+        let_go(self.container)
 
     @property
     def time_base(self) -> Fraction:

@@ -33,7 +33,15 @@ def outputs(graph: Path) -> list[NDArray]:
     return [np.array(value) for value in values.values()]
 
 
+@pytest.fixture
+def reads_what_ships(tmp_path_factory: pytest.TempPathFactory) -> None:
+    known = network("gather")
+    if not unpacked(known.name, known.key, tmp_path_factory.mktemp("read")):
+        pytest.skip("this OpenVINO is older than what ships, and traces for itself")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("reads_what_ships")
 @pytest.mark.parametrize("name", NAMES)
 def test_what_ships_is_what_tracing_makes(name: str, tmp_path: Path) -> None:
     ships, traced = tmp_path / "ships", tmp_path / "traced"
@@ -44,7 +52,8 @@ def test_what_ships_is_what_tracing_makes(name: str, tmp_path: Path) -> None:
     assert all(np.array_equal(one, other) for one, other in zip(made, expected, strict=True))
 
 
-def test_all_networks_ship_with_graphs_of_their_own_weights(tmp_path: Path) -> None:
+def test_all_networks_ship_with_graphs_of_their_own_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shipped.ov, "get_version", lambda: "9999.1.0")  # an older one reads none
     assert [each.name for each in all_shipped()] == NAMES
     for each in all_shipped():
         assert unpacked(each.name, each.key, tmp_path), f"{each.name}: run gfpvideo train graphs -o weights/graphs"
@@ -77,6 +86,7 @@ def test_a_damaged_graph_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         unpacked("gather", key, tmp_path)
 
 
+@pytest.mark.usefixtures("reads_what_ships")
 def test_a_first_restoration_needs_no_torch(tmp_path: Path) -> None:
     """With nothing in the cache: whoever has no torch, or a slow one, does not wait for it."""
     script = (

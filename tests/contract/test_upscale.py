@@ -191,7 +191,7 @@ def test_a_photograph_is_enlarged_with_its_face(with_network: bool, network: Pat
     source, target = tmp_path / "photo.jpg", tmp_path / "large.jpg"
     exif = Image.Exif()
     exif[0x13B], exif[0x112] = "somebody", 6
-    exif.get_ifd(0x8769).update({0xA002: 321, 0xA003: 301})
+    exif[0x8769] = {0xA002: 321, 0xA003: 301}
     picture = cv2.GaussianBlur(skimage.data.astronaut()[:301, 80:401], (0, 0), 1.5)
     Image.fromarray(np.rot90(picture)).save(source, quality=95, exif=exif)
     values = {"upscale": 2, **({"background_model": network} if with_network else {})}

@@ -37,7 +37,7 @@ def through(source: Path, target: Path) -> Picture:
 def exif() -> Image.Exif:
     found = Image.Exif()
     found[0x13B] = "somebody"
-    found.get_ifd(0x8769)[0x9003] = "2001:02:03 04:05:06"
+    found[0x8769] = {0x9003: "2001:02:03 04:05:06"}
     return found
 
 

@@ -134,7 +134,7 @@ class StyleGAN2Decoder(nn.Module):
 
     def noise(self, index: int) -> Tensor:
         """The fixed noise picture of a layer: the same for every frame, or faces would shimmer."""
-        return self.noises.get_buffer(f"noise{index}")
+        return getattr(self.noises, f"noise{index}")  # torch 2.6 cannot export get_buffer()
 
     def forward(self, w: Tensor, scales: list[Tensor], shifts: list[Tensor]) -> Tensor:
         """(B, 3, S, S) picture from codes (B, latents, style_dim) and the SFT parameters."""
