@@ -161,6 +161,13 @@ RENAMED = {"encoder_options": "encoder_option", "filters": "filter", "filters_af
 """Options that may be given several times, and their flags."""
 
 
+def test_a_command_that_gets_no_source_asks_for_one() -> None:
+    """Also the one whose flags may stand alone, which looks at the words that follow them: there are none."""
+    for name in ("restore", "watch", "album", "inspect"):
+        result = runner.invoke(app, [name])
+        assert (result.exit_code, "Missing argument" in result.stderr) == (2, True), result.output
+
+
 def test_every_option_of_the_model_has_a_flag() -> None:
     text = re.sub(
         r"\s+", " ", runner.invoke(app, ["restore", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
