@@ -47,6 +47,7 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--detector", "retinaface"], "gfpvideo weights get retinaface-resnet50"),
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
+        (["album", "missing"], "missing: no such folder"),
         (["weights", "get", "nonsense"], "no weights are called 'nonsense'"),
         (["weights", "verify", "GARBAGE"], "not that of any known weights"),
     ],
