@@ -106,6 +106,8 @@ def test_filters_are_thought_of(tmp_path: Path) -> None:
         ("yuv420p", "out.ts", RestoreOptions(codec="ffv1"), r"\.ts does not hold ffv1"),
         ("yuv420p", "out.mov", RestoreOptions(codec="libvpx-vp9"), r"\.mov does not hold libvpx-vp9"),
         ("yuv420p", "out.mp4", RestoreOptions(codec="nonsense"), "no such encoder"),
+        ("yuv420p", "out.mp4", RestoreOptions(encoder_options={"tuen": "film"}), "libx264 has no option tuen"),
+        ("yuv420p", "out.mkv", RestoreOptions(codec="ffv1", preset="fast"), "ffv1 has no option preset"),
     ],
 )
 def test_what_cannot_be_is_refused_before_networks_are_loaded(
