@@ -68,6 +68,8 @@ def restore(
             raise OptionError("several films: no pipe, --preview or --via-ffmpeg; give those one film at a time")
         done = _restore_with_bar(source, output, options, quiet)
     elif preview:
+        if source[0].is_dir():
+            raise OptionError(f"{source[0]}: is a folder, and --preview shows one film; give one of those in it")
         return _preview(source[0], output or source[0].with_name(f"{source[0].stem}.preview.png"), options, quiet)
     else:
         with piped(source[0], output, options) as (film, target):

@@ -55,6 +55,18 @@ def test_one_broken_reel_stops_nothing(archive: Path, tmp_path: Path) -> None:
     assert packets(tmp_path / "out" / "a.mp4") == packets(tmp_path / "alone.mp4")
 
 
+def test_a_folder_goes_to_one_beside_it_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From within it too; and what follows a dot in its name is no suffix."""
+    folder = tmp_path / "summer 1.8.94"
+    (folder / "reels").mkdir(parents=True)
+    for where, named in ((tmp_path, folder.name), (tmp_path, folder), (folder, "."), (folder / "reels", "..")):
+        monkeypatch.chdir(where)
+        target = Job(named, options=PART).target
+        assert target.resolve() == tmp_path / "summer 1.8.94.restored"
+    refused = RUNNER.invoke(app, ["restore", ".", "--preview"])
+    assert (refused.exit_code, ".: is a folder" in refused.stderr) == (2, True), refused.output
+
+
 def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
     (archive / "b.mp4").unlink()
     out, stop = tmp_path / "out", Event()
