@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, quick help."""
 
+import errno
 import os
 import re
 import signal
@@ -48,6 +49,8 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
         (["album", "missing"], "missing: no such folder"),
+        (["restore", f"{'x' * 300}.mp4"], "File name too long"),
+        (["album", "x" * 300], "File name too long"),
         (["weights", "get", "nonsense"], "no weights are called 'nonsense'"),
         (["weights", "verify", "GARBAGE"], "not that of any known weights"),
     ],
@@ -127,6 +130,20 @@ def test_a_crash_that_cannot_be_written_down_is_a_line_all_the_same(crashing: Pa
     assert result.exit_code == 70
     assert result.stderr.count("\n") == 1
     assert "--log-file" in result.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_denies_is_no_bug(
+    number: int, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was met: a folder on the way to a film that may not be entered, a disk that cannot be read."""
+
+    def deny(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "a\nb"))
+
+    monkeypatch.setattr("gfpvideo.restoration.run.restore", deny)
+    result = runner.invoke(app, ["restore", str(film), "-o", str(tmp_path / "o.mkv"), "-q"])
+    assert (result.exit_code, result.stderr) == (2, f"gfpvideo: {tmp_path / 'a?b'}: {os.strerror(number)}\n")
 
 
 @pytest.mark.parametrize(("name", "piece"), [("film.mp4", "segment"), ("photo.PNG", "picture"), ("album", "picture")])
