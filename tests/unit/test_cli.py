@@ -49,6 +49,7 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
         (["album", "missing"], "missing: no such folder"),
+        (["jobs", "list", "missing"], "missing: no such folder"),
         (["restore", "SAMPLE", "--report", "missing/report.json"], "in a folder that exists"),
         (["restore", "GARBAGE", "--report", "GARBAGE"], "is the source or the target"),
         (["restore", "SAMPLE", "-o", "out.json", "--report", "out.json"], "is the source or the target"),
