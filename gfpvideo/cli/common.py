@@ -1,5 +1,6 @@
 """What the commands share: errors become one line and an exit code, pipelines are read."""
 
+import errno
 import functools
 import logging
 import os
@@ -30,6 +31,11 @@ CRASHED = 70
 """Exit code after an error that nobody expected: "internal software error" in sysexits.h."""
 _CRASH_WORDS = 200
 """Characters of such an error that are shown."""
+_DENIALS = {
+    getattr(errno, name, None)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO", "ESTALE", "ELOOP", "ENAMETOOLONG")
+} - {None}
+"""What a system may say of any file, at any time."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 P = ParamSpec("P")
@@ -67,8 +73,17 @@ def _outcome(run: Callable[[], int]) -> int:
         typer.echo("gfpvideo: interrupted, no target was written", err=True)
         return INTERRUPTED
     except Exception as error:
-        typer.echo(f"gfpvideo: {_crash(error)}", err=True)
-        return CRASHED
+        denied = _denied(error)
+        typer.echo(f"gfpvideo: {denied or _crash(error)}", err=True)
+        return GfpvideoError.exit_code if denied else CRASHED
+
+
+def _denied(error: Exception) -> str:
+    """What the user is told where the system denies us a file: that is nobody's bug, whoever asked for it."""
+    if not isinstance(error, OSError) or error.errno not in _DENIALS or error.filename is None:
+        return ""
+    name = "".join(letter if letter.isprintable() else "?" for letter in os.fsdecode(error.filename))
+    return f"{name}: {error.strerror}"
 
 
 def ignore_signals() -> None:

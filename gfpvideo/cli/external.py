@@ -141,11 +141,13 @@ def _encode(lossless: Path, target: Path, arguments: Sequence[str], overwrite: b
         StoppedError: if the user interrupts.
     """
     from gfpvideo.media.external import write_command, write_through
+    from gfpvideo.restoration.jobs.folder import owned
 
     kept = f"the restored film is kept, without loss, as {lossless}; encode it with other arguments, as: "
     kept += write_command(lossless, target, arguments)
     try:
-        write_through(lossless, target, arguments, overwrite=overwrite)
+        with owned(target):
+            write_through(lossless, target, arguments, overwrite=overwrite)
     except OutputError as error:
         raise OutputError(f"{error}; {kept}") from None
     except KeyboardInterrupt:

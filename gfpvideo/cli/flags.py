@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from inspect import Parameter, Signature, signature
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -89,7 +90,7 @@ class Restoring(typer.core.TyperCommand):
 
 
 def _valued(args: list[str], flag: str, value: str, pattern: str) -> list[str]:
-    pairs = zip(args, [*args[1:], ""], strict=True)
+    pairs = zip_longest(args, args[1:], fillvalue="")
     return [
         word
         for this, after in pairs

@@ -19,6 +19,8 @@ def list_jobs(
     """List the interrupted restorations of a folder: target, frames that are done, size."""
     from gfpvideo.restoration.jobs.folder import SUFFIX, in_use, is_work_folder
 
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
     for work in sorted(folder.glob(f"*{SUFFIX}")):
         if is_work_folder(work):
             state = "running" if in_use(work) else "interrupted"

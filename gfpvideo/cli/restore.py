@@ -25,7 +25,7 @@ from gfpvideo.cli.common import (
 from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.piped import PIPE, named, piped
-from gfpvideo.errors import OptionError
+from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
@@ -63,11 +63,15 @@ def restore(
     if output is not None and "container" in given:
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
     options = with_pipeline(pipeline, given)
+    if report is not None:
+        _check_report(report, [*source, *([output] if output is not None else [])])
     if len(source) > 1:
         if preview or through or ffmpeg_args or PIPE in (output, *source):
             raise OptionError("several films: no pipe, --preview or --via-ffmpeg; give those one film at a time")
         done = _restore_with_bar(source, output, options, quiet)
     elif preview:
+        if source[0].is_dir():
+            raise OptionError(f"{source[0]}: is a folder, and --preview shows one film; give one of those in it")
         return _preview(source[0], output or source[0].with_name(f"{source[0].stem}.preview.png"), options, quiet)
     else:
         with piped(source[0], output, options) as (film, target):
@@ -80,6 +84,14 @@ def restore(
     if not quiet:
         typer.echo(summary(done), err=output == PIPE)
     return done.exit_code
+
+
+def _check_report(path: Path, films: list[Path]) -> None:
+    """Refuse before any work what :func:`write_report` cannot write, and what it should not."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise OutputError(f"option report: {path}: give the name of a file, in a folder that exists")
+    if path.resolve() in (film.resolve() for film in films):
+        raise OptionError(f"option report: {path} is the source or the target; give another file")
 
 
 def write_report(report: Report, path: Path) -> None:

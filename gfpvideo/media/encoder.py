@@ -63,7 +63,7 @@ def encoder_settings(options: RestoreOptions, first: VideoFrame) -> EncoderSetti
         warnings.append(f"{codec.name} cannot hold {first.format.name}: samples are converted to {pix_fmt}")
     if has_alpha(first.format) and not has_alpha(VideoFormat(pix_fmt, 64, 64)):
         warnings.append(f"{codec.name} holds no transparency: left out; --codec ffv1 keeps it")
-    chosen = _codec_options(codec, options)
+    chosen = codec_options(codec, options)
     hdr, lost = hdr_options(codec.name, first)
     for name, value in (*hdr.items(), *repeatable(codec.name, chosen).items()):
         chosen[name] = ":".join(part for part in (value, chosen.get(name)) if part)
@@ -140,7 +140,12 @@ def find_encoder(name: str) -> Codec:
     return codec
 
 
-def _codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
+def codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
+    """What an encoder is told of the options.
+
+    Raises:
+        OptionError: if it does not know one.
+    """
     names = _option_names(codec)
     chosen = dict(options.encoder_options)
     if options.preset is not None:

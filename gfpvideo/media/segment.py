@@ -85,17 +85,25 @@ class SegmentEncoder:
         context.thread_type = "AUTO"
         context.thread_count = threads_of(settings.codec)
         video.time_base = PLACE_BASE
-        try:
-            with ffmpeg_log() as log:
+        with _refusals(settings.codec):
+            context.open()  # by itself: what a device denies the encoder is no fault of the file's
+            try:
                 container.start_encoding()
-        except av.error.FFmpegError as error:
-            if isinstance(error, OSError):
-                raise write_error(path, OSError(error.errno, error.strerror)) from error
-            raise OptionError(
-                f"{settings.codec} does not work with this picture or these options ({reason(log, error)}); give"
-                " others, or --codec ffv1"
-            ) from error
+            except OSError as error:
+                raise write_error(path, error) from error
         return video
+
+
+@contextmanager
+def _refusals(codec: str) -> Iterator[None]:
+    try:
+        with ffmpeg_log() as log:
+            yield
+    except av.error.FFmpegError as error:
+        raise OptionError(
+            f"{codec} does not work with this picture or these options ({reason(log, error)}); give others, or --codec"
+            " ffv1"
+        ) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from gfpvideo.errors import OptionError
 from gfpvideo.media.container import Limits, main_video, open_container
 from gfpvideo.media.convert import nearest
-from gfpvideo.media.encoder import AUTO, find_encoder, has_option, without_loss
+from gfpvideo.media.encoder import AUTO, codec_options, find_encoder, has_option, without_loss
 from gfpvideo.media.enlarge import lanczos
 from gfpvideo.media.filters import filtered
 from gfpvideo.options.restore import RestoreOptions
@@ -71,7 +71,8 @@ def settle(source: Path, target: Path | None, options: RestoreOptions) -> tuple[
     Raises:
         InputError: if the film cannot be opened.
         UnsupportedMediaError: if it holds no video that can be decoded.
-        OptionError: if the target's container does not hold the encoder that is named, or none that holds the film.
+        OptionError: if the target's container does not hold the encoder that is named, or none that holds the film, or
+            the encoder does not know an option.
     """
     suffix = (target.suffix if target is not None else f".{options.container or 'mkv'}").lower()
     if suffix not in FORMATS:
@@ -81,8 +82,11 @@ def settle(source: Path, target: Path | None, options: RestoreOptions) -> tuple[
     if options.codec != AUTO:
         if not muxer_holds(muxer, options.codec):
             raise OptionError(f"{named}: {suffix} does not hold {options.codec}; .mkv does, or give another --codec")
-        return options, []
-    return _settled(named, written_format(source, options), muxer, options)
+        settled, warnings = options, []
+    else:
+        settled, warnings = _settled(named, written_format(source, options), muxer, options)
+    codec_options(find_encoder(settled.codec), settled)
+    return settled, warnings
 
 
 def _settled(

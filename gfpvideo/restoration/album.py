@@ -113,9 +113,11 @@ class Album:
         Raises:
             StoppedError: if it was asked to stop; what was seen is kept.
             EngineError: if the extra `[likeness]` is missing.
-            InputError: if the folder holds no films and no pictures.
+            InputError: if there is no such folder, or it holds no films and no pictures.
             OutputError: if what is seen cannot be kept.
         """
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder}: no such folder; gfpvideo album wants a folder of films and photographs")
         files = [path for kind in found_in(self.folder) for path in kind]
         if not files:
             raise InputError(f"{self.folder}: the folder holds no films, and no pictures")

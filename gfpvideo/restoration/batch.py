@@ -1,6 +1,7 @@
 """Restore many films and pictures into a folder; what cannot be restored stops nothing."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ FILM_SUFFIXES = {
     ".ogv", ".qt", ".rm", ".vob", ".wmv", ".y4m",
 }  # fmt: skip
 """Suffixes by which films are found in a folder; one that is named by itself may have any."""
+_MADE = re.compile(r"(.+)\.(?:restored|preview)")
+"""What is made beside a file, under its name, unless another is given."""
 
 
 Share = Callable[[list[Film]], Iterator[Event | Restored]]
@@ -42,8 +45,13 @@ class OneJob(Protocol):
 
 
 def found_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Pictures and films of a folder, by their names, in order; other files are none of our business."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    """Pictures and films of a folder, by their names, in order; other files are none of our business.
+
+    Nor are hidden ones (of a Mac, ``._photo.jpg`` beside each photograph), and what was made of another file there.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    stems = {path.stem for path in files}
+    files = [path for path in files if not ((made := _MADE.fullmatch(path.stem)) and made[1] in stems)]
     pictures = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
     return pictures, [path for path in files if path.suffix.lower() in FILM_SUFFIXES]
 

@@ -151,6 +151,9 @@ class Job:
         if self.kind == "film":
             options = self._options()
             return default_target(self.source, options.codec, options.container)
+        if self.kind == "folder":
+            whole = self.source if self.source.name not in ("", "..") else self.source.resolve()
+            return whole.parent / f"{whole.name}.restored"
         return self.source.with_name(f"{self.source.stem}.restored{self.source.suffix}")
 
     def stop(self) -> None:

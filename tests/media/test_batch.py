@@ -14,7 +14,7 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import InputError, OutputError, StoppedError
 from gfpvideo.media.still import write_sheet
-from gfpvideo.restoration.batch import targets_of
+from gfpvideo.restoration.batch import found_in, targets_of
 from gfpvideo.restoration.events import Done, FilmDone, FrameDone, Loading, PictureDone, SegmentDone
 from gfpvideo.restoration.run import Job
 from helpers import facts, packets
@@ -53,6 +53,30 @@ def test_one_broken_reel_stops_nothing(archive: Path, tmp_path: Path) -> None:
     assert finished == [("photo.png", 1), ("a.mp4", 2), ("c.mkv", 4)]
     gfpvideo.restore(archive / "a.mp4", tmp_path / "alone.mp4", PART)
     assert packets(tmp_path / "out" / "a.mp4") == packets(tmp_path / "alone.mp4")
+
+
+def test_what_was_made_of_a_folders_files_is_not_restored_with_them(tmp_path: Path) -> None:
+    """One film was tried out first, and looked at; hidden files are a Mac's, or half written ones."""
+    for name in (
+        "a.mp4", "a.restored.mp4", "a.preview.png", "b.avi", "b.restored.mkv", "c.restored.mkv", "._a.mp4",
+        "photo.jpg", "photo.restored.jpg", "._photo.jpg", ".photo.0123abcd.partial.jpg", "first.preview.png",
+    ):  # fmt: skip
+        (tmp_path / name).touch()
+    pictures, films = found_in(tmp_path)
+    assert [path.name for path in pictures] == ["first.preview.png", "photo.jpg"]
+    assert [path.name for path in films] == ["a.mp4", "b.avi", "c.restored.mkv"]
+
+
+def test_a_folder_goes_to_one_beside_it_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From within it too; and what follows a dot in its name is no suffix."""
+    folder = tmp_path / "summer 1.8.94"
+    (folder / "reels").mkdir(parents=True)
+    for where, named in ((tmp_path, folder.name), (tmp_path, folder), (folder, "."), (folder / "reels", "..")):
+        monkeypatch.chdir(where)
+        target = Job(named, options=PART).target
+        assert target.resolve() == tmp_path / "summer 1.8.94.restored"
+    refused = RUNNER.invoke(app, ["restore", ".", "--preview"])
+    assert (refused.exit_code, ".: is a folder" in refused.stderr) == (2, True), refused.output
 
 
 def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from av.video.format import VideoFormat
 
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import GfpvideoError, OptionError
-from gfpvideo.media.encoder import without_loss
+from gfpvideo.media.encoder import has_encoder, without_loss
 from gfpvideo.media.target import FORMATS, default_target, muxer_holds, settle
 from helpers import facts, smooth_picture, write_film
 
@@ -105,6 +106,8 @@ def test_filters_are_thought_of(tmp_path: Path) -> None:
         ("yuv420p", "out.ts", RestoreOptions(codec="ffv1"), r"\.ts does not hold ffv1"),
         ("yuv420p", "out.mov", RestoreOptions(codec="libvpx-vp9"), r"\.mov does not hold libvpx-vp9"),
         ("yuv420p", "out.mp4", RestoreOptions(codec="nonsense"), "no such encoder"),
+        ("yuv420p", "out.mp4", RestoreOptions(encoder_options={"tuen": "film"}), "libx264 has no option tuen"),
+        ("yuv420p", "out.mkv", RestoreOptions(codec="ffv1", preset="fast"), "ffv1 has no option preset"),
     ],
 )
 def test_what_cannot_be_is_refused_before_networks_are_loaded(
@@ -124,6 +127,14 @@ def test_an_encoder_that_is_named_is_taken_at_its_word(tmp_path: Path) -> None:
     assert settle(source, tmp_path / "out.mp4", RestoreOptions(codec="libx264"))[0].codec == "libx264"
     with pytest.raises(GfpvideoError, match="libx264 cannot hold yuv420p12le without loss; give --codec ffv1"):
         gfpvideo.restore(source, tmp_path / "out.mp4", RestoreOptions(codec="libx264", model="compact"))
+
+
+@pytest.mark.skipif(not has_encoder("h264_nvenc"), reason="this PyAV has no encoder that needs a device")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_an_encoder_lacks_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    options = RestoreOptions(codec="h264_nvenc", model="compact")
+    with pytest.raises(OptionError, match="h264_nvenc does not work with this picture or these options"):
+        gfpvideo.restore(film(tmp_path / "film.mkv", "yuv420p"), tmp_path / "out.mkv", options)
 
 
 def test_the_default_target_keeps_a_suffix_that_fits() -> None:

@@ -20,7 +20,7 @@ from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import FrameDone
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
-from gfpvideo.restoration.jobs.folder import work_folder
+from gfpvideo.restoration.jobs.folder import locked, work_folder
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.record import SegmentRecord, record_path
 from helpers import facts
@@ -153,6 +153,28 @@ def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
     with open_journal(target, FINGERPRINT, 16, resume=False), pytest.raises(OutputError, match="another gfpvideo"):
         gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_beside_the_target_is_removed_by_who_owns_it(tape: Path, tmp_path: Path) -> None:
+    """Half a film that was being put together: nobody else's, and not while somebody may be writing it."""
+    target, left, others = (
+        tmp_path / name for name in ("film.mkv", ".film.0123abcd.partial.mkv", ".film.2.0123abcd.partial.mkv")
+    )
+    for path in (left, others):
+        path.write_bytes(b"half")
+    with locked(work_folder(target), ""), pytest.raises(OutputError, match="another gfpvideo"):
+        gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
+    assert left.exists()
+    gfpvideo.restore(tape, target, RestoreOptions(**VALUES))
+    assert sorted(tmp_path.iterdir()) == [others, target]
+
+
+def test_what_cannot_be_removed_beside_the_target_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another user's file in a folder of all, for one."""
+    (tmp_path / ".film.0123abcd.partial.mkv").mkdir()
+    with open_journal(tmp_path / "film.mkv", FINGERPRINT, 16, resume=False):
+        pass
+    assert "half written of" in caplog.text
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from gfpvideo.media.external import ffmpeg_program, read_through
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.jobs.fingerprint import file_fingerprint
+from gfpvideo.restoration.jobs.folder import owned
 from helpers import facts
 from quick import QUICK_ARGUMENTS
 
@@ -115,6 +116,17 @@ def test_a_finished_film_is_kept_if_ffmpeg_fails(film: Path, tmp_path: Path, fai
     assert facts(target).payloads == facts(kept).payloads
     with av.open(str(target)) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"
+
+
+def test_a_target_is_left_to_who_is_restoring_into_it(film: Path, tmp_path: Path) -> None:
+    """Who owns it removes what seems to be left half written beside it."""
+    target = tmp_path / "film.mkv"
+    command = ["restore", str(film), "-o", str(target), "-q", "--end", "0.1", "--via-ffmpeg", "out", *QUICK_ARGUMENTS]
+    with owned(target):
+        done = RUNNER.invoke(app, command)
+    assert (done.exit_code, "another gfpvideo is restoring into it" in done.stderr) == (2, True), done.stderr
+    assert "the restored film is kept" in done.stderr
+    assert [item.name for item in tmp_path.iterdir()] == ["film.lossless.mkv"]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, quick help."""
 
+import errno
 import os
 import re
 import signal
@@ -47,6 +48,13 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--detector", "retinaface"], "gfpvideo weights get retinaface-resnet50"),
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
+        (["album", "missing"], "missing: no such folder"),
+        (["jobs", "list", "missing"], "missing: no such folder"),
+        (["restore", "SAMPLE", "--report", "missing/report.json"], "in a folder that exists"),
+        (["restore", "GARBAGE", "--report", "GARBAGE"], "is the source or the target"),
+        (["restore", "SAMPLE", "-o", "out.json", "--report", "out.json"], "is the source or the target"),
+        (["restore", f"{'x' * 300}.mp4"], "File name too long"),
+        (["album", "x" * 300], "File name too long"),
         (["weights", "get", "nonsense"], "no weights are called 'nonsense'"),
         (["weights", "verify", "GARBAGE"], "not that of any known weights"),
     ],
@@ -128,6 +136,20 @@ def test_a_crash_that_cannot_be_written_down_is_a_line_all_the_same(crashing: Pa
     assert "--log-file" in result.stderr
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_denies_is_no_bug(
+    number: int, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was met: a folder on the way to a film that may not be entered, a disk that cannot be read."""
+
+    def deny(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "a\nb"))
+
+    monkeypatch.setattr("gfpvideo.restoration.run.restore", deny)
+    result = runner.invoke(app, ["restore", str(film), "-o", str(tmp_path / "o.mkv"), "-q"])
+    assert (result.exit_code, result.stderr) == (2, f"gfpvideo: {tmp_path / 'a?b'}: {os.strerror(number)}\n")
+
+
 @pytest.mark.parametrize(("name", "piece"), [("film.mp4", "segment"), ("photo.PNG", "picture"), ("album", "picture")])
 def test_who_stops_is_told_what_is_finished(
     name: str, piece: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,6 +181,13 @@ def test_a_reader_that_leaves_a_list_ends_it_quietly() -> None:
 
 RENAMED = {"encoder_options": "encoder_option", "filters": "filter", "filters_after": "filter_after"}
 """Options that may be given several times, and their flags."""
+
+
+def test_a_command_that_gets_no_source_asks_for_one() -> None:
+    """Also the one whose flags may stand alone, which looks at the words that follow them: there are none."""
+    for name in ("restore", "watch", "album", "inspect"):
+        result = runner.invoke(app, [name])
+        assert (result.exit_code, "Missing argument" in result.stderr) == (2, True), result.output
 
 
 def test_every_option_of_the_model_has_a_flag() -> None:

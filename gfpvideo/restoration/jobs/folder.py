@@ -4,6 +4,7 @@ Files in it appear whole or not at all, and stay after a power failure: they are
 renamed.
 """
 
+import logging
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -13,7 +14,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gfpvideo.errors import OutputError
-from gfpvideo.media.atomic import sync, write_error
+from gfpvideo.media.atomic import drop_scratch, sync, write_error
+
+_log = logging.getLogger(__name__)
 
 SUFFIX = ".gfpvideo"
 """What a target's work folder has in addition to the target's name."""
@@ -56,6 +59,22 @@ def locked(folder: Path, taken: str) -> Iterator[None]:
         lock.release()
         if os.name == "nt":
             _drop_empty(folder)
+
+
+@contextmanager
+def owned(target: Path) -> Iterator[None]:
+    """Own a film's work folder, and so the film; what a run that was killed has left beside it is removed first.
+
+    Raises:
+        OutputError: if another process owns it, or the folder cannot be written.
+    """
+    taken = f"{target}: another gfpvideo is restoring into it; wait for it, or give another -o"
+    with locked(work_folder(target), taken):
+        try:
+            drop_scratch(target)
+        except OutputError as error:
+            _log.warning("what an earlier run has left half written of %s is still there (%s)", target, error.__cause__)
+        yield
 
 
 def _acquired(folder: Path, taken: str) -> FileLock:

@@ -23,7 +23,7 @@ from gfpvideo.restoration.jobs.folder import (
     JOB,
     OLD,
     empty,
-    locked,
+    owned,
     partial,
     take_in,
     work_folder,
@@ -200,7 +200,7 @@ def open_journal(target: Path, fingerprint: Fingerprint, length: int, *, resume:
             or that one was begun with something else.
     """
     folder = work_folder(target)
-    with locked(folder, f"{target}: another gfpvideo is restoring into it; wait for it, or give another -o"):
+    with owned(target):
         try:
             yield _begin(folder, target, Begun(length=length, fingerprint=fingerprint), resume=resume)
         except BaseException:
