@@ -35,8 +35,11 @@ from gfpvideo.stages.run import Run
 
 _KEPT = 32
 """Restored frames that are kept for requests that come out of order."""
-_FLOAT_PEAK = 65535
-"""Floating-point samples go through the pipeline as 16-bit ones; only what a restoration changes is put back."""
+_FLOAT_PEAK, _FLOAT_CENTRE = 65535, 32768
+"""Floating-point samples go through the pipeline as 16-bit ones (chroma's nought is their centre); only what a
+restoration changes is put back."""
+_NAME = "gfpvideo.restore_faces"
+"""Who speaks, where an error is one of many functions' in a script."""
 _Get = Callable[[int], Frame]
 
 
@@ -44,8 +47,8 @@ def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0
     """Restore the faces of a clip.
 
     Args:
-        clip: YUV or GRAY of 8 to 16 bits, RGB of 8 to 16 bits, or RGB or GRAY of floating-point samples; one format and
-            size throughout, whole pictures (no fields).
+        clip: YUV, GRAY or RGB of 8 to 16 bits or of floating-point samples; one format and size throughout, whole
+            pictures (no fields).
         model: see :class:`gfpvideo.RestoreOptions`, as for all other options.
         strength: how much of the restoration goes into the picture, 0 to 1.
         options: any other option of its groups ``find``, ``follow``, ``restore``, ``time`` and ``engine``, by name; the
@@ -56,7 +59,8 @@ def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0
         number of faces that were restored in it.
 
     Raises:
-        vapoursynth.Error: if the clip, an option or the model cannot be used; its text begins with ``gfpvideo:``.
+        vapoursynth.Error: if the clip, an option or the model cannot be used; its text begins with
+            ``gfpvideo.restore_faces:``. It is the error of :mod:`gfpvideo.errors` as well, and so the fitting builtin.
     """
     try:
         chosen = _options({"model": model, "strength": strength, **options})
@@ -64,7 +68,7 @@ def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0
         parts = load_parts(chosen)
         faces = [found.faces for found in _followed(clip, parts, chosen)]
     except GfpvideoError as error:
-        raise vs.Error(f"gfpvideo: {error}") from None
+        raise _named(error) from None
     return _filtered(clip, _Restored(parts, chosen, faces))
 
 
@@ -78,20 +82,24 @@ def _signature() -> Signature:
 restore_faces.__signature__ = _signature()
 
 
+def _named(error: GfpvideoError) -> vs.Error:
+    """The same error as VapourSynth's, which names the function."""
+    kind = type(error)
+    return type(kind.__name__, (vs.Error, kind), {})(f"{_NAME}: {error}")
+
+
 def _options(values: dict[str, Any]) -> RestoreOptions:
     """The options that were given; a clip's frames are asked for one by one."""
     known = taken(RestoreOptions, "vapoursynth")
     unknown = [name for name in values if name not in known]
     if unknown:
-        raise OptionError(f"restore_faces takes no {unknown[0]!r}; known are {', '.join(known)}")
+        raise OptionError(f"no option {unknown[0]!r}; known are {', '.join(known)}")
     return RestoreOptions.parse({name: value for name, value in values.items() if value is not None} | {"batch": 1})
 
 
 def _check(clip: vs.VideoNode) -> None:
     if clip.format is None or clip.format.color_family == vs.UNDEFINED or not clip.width or not clip.height:
         raise UnsupportedMediaError("the clip changes its format or size; give it one with core.resize first")
-    if clip.format.sample_type == vs.FLOAT and clip.format.color_family == vs.YUV:
-        raise UnsupportedMediaError(f"{clip.format.name} is not supported; convert it to RGBS or YUV444P16 first")
     if clip.format.bits_per_sample > 16 and clip.format.sample_type == vs.INTEGER:
         raise UnsupportedMediaError(f"{clip.format.name} is not supported; convert it to 16 bits first")
     if clip.get_frame(0).props.get("_FieldBased", 0):
@@ -112,26 +120,31 @@ def _followed(clip: vs.VideoNode, parts: Finder, options: RestoreOptions) -> Ite
 
 def _frame(index: int, frame: vs.VideoFrame) -> Frame:
     """The frame of a clip; its memory, which the components look at, stays as long."""
-    return frame_of_arrays(index, [_integers(plane) for plane in _planes(frame)], _layout(frame), frame)
+    chroma = (1, 2) if frame.format.color_family == vs.YUV else ()
+    planes = [_integers(plane, signed=number in chroma) for number, plane in enumerate(_planes(frame))]
+    return frame_of_arrays(index, planes, _layout(frame), frame)
 
 
 def _planes(frame: vs.VideoFrame) -> list[NDArray[Any]]:
     return [np.asarray(frame[plane]) for plane in range(frame.format.num_planes)]
 
 
-def _integers(plane: NDArray[Any]) -> NDArray[np.integer]:
+def _integers(plane: NDArray[Any], *, signed: bool) -> NDArray[np.integer]:
     if plane.dtype.kind != "f":
         return plane
-    return np.rint(np.clip(plane.astype(np.float32), 0.0, 1.0) * _FLOAT_PEAK).astype(np.uint16)
+    whole = np.rint(plane.astype(np.float32) * np.float32(_FLOAT_PEAK)) + np.float32(_FLOAT_CENTRE if signed else 0)
+    return np.clip(whole, 0, _FLOAT_PEAK).astype(np.uint16)
 
 
 def _layout(frame: vs.VideoFrame) -> Layout:
     props, found = frame.props, frame.format
+    subsampling = 1 << found.subsampling_w, 1 << found.subsampling_h
     family = {vs.YUV: "yuv", vs.RGB: "rgb", vs.GRAY: "gray"}[found.color_family]
     return Layout(
         family=family,  # type: ignore[arg-type]  # one of the three names
         bits=16 if found.sample_type == vs.FLOAT else found.bits_per_sample,
-        subsampling=(1 << found.subsampling_w, 1 << found.subsampling_h),
+        subsampling=subsampling,
+        siting=_siting(props, *subsampling),
         matrix=_number(props, "_Matrix"),
         transfer=_number(props, "_Transfer"),
         color_range=_range(props, floating=found.sample_type == vs.FLOAT),
@@ -142,6 +155,15 @@ def _layout(frame: vs.VideoFrame) -> Layout:
 def _number(props: Any, name: str) -> int:
     value = int(props.get(name, 2))
     return value if value else 2  # 0 is RGB, which a format says better
+
+
+def _siting(props: Any, step_x: int, step_y: int) -> tuple[float, float] | None:
+    """Where the first chroma sample lies, if the clip says it (H.273's numbers)."""
+    location = props.get("_ChromaLocation")
+    if location not in range(6):
+        return None
+    middle_x, middle_y = (step_x - 1) / 2, (step_y - 1) / 2
+    return middle_x * (location % 2), (middle_y, 0.0, step_y - 1.0)[location // 2]
 
 
 def _range(props: Any, *, floating: bool) -> int:
@@ -237,7 +259,7 @@ def _filtered(clip: vs.VideoNode, restored: _Restored) -> vs.VideoNode:
         try:
             changes, faces = restored.changes(n, get)
         except GfpvideoError as error:
-            raise vs.Error(f"gfpvideo: {error}") from None
+            raise _named(error) from None
         result = f[restored.before].copy()
         planes = _planes(result)
         for change in changes:

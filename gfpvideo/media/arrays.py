@@ -25,6 +25,8 @@ class Layout:
     bits: int
     subsampling: tuple[int, int] = (1, 1)
     """Luma samples for each chroma sample, horizontally and vertically."""
+    siting: tuple[float, float] | None = None
+    """Position of the first chroma sample, in luma pixels; ``None`` is where it usually lies."""
     matrix: int = 2
     transfer: int = 2
     color_range: int = 0
@@ -62,7 +64,9 @@ def frame_of_arrays(index: int, planes: Sequence[NDArray[np.integer]], layout: L
 
 @lru_cache(maxsize=8)
 def _how(width: int, height: int, layout: Layout) -> Samples:
-    return replace(samples(_empty(width, height, layout)), bits=layout.bits, shift=0)
+    usual = samples(_empty(width, height, layout))
+    siting = usual.siting if layout.siting is None else layout.siting
+    return replace(usual, bits=layout.bits, shift=0, siting=siting)
 
 
 def _empty(width: int, height: int, layout: Layout) -> VideoFrame:

@@ -26,6 +26,11 @@ from gfpvideo.media.target import FORMATS
 
 _MAX_TIMESCALE = 100_000_000
 """Finest movie time scale that is asked for; players read it as a 32-bit number."""
+_TIMECODE = "timecode"
+_WITH_TIMECODE = {"mp4", "mov", "matroska"}
+"""Muxers that keep the picture's tag of that name; the first two make a track of it."""
+_UNTELECINED = Fraction(4, 5)
+"""Share of the frames that are left of a film that was carried over to television."""
 _Addressed = tuple[Stream, Packet]
 """A packet and the stream that it goes to."""
 _CONTAINER_TAGS = {
@@ -59,7 +64,7 @@ class Assembly:
             OutputError: with ``strict``, if it cannot hold a stream.
         """
         suffix = self.target.suffix.lower()
-        for stream in self.source.other_streams:
+        for stream in self._wanted:
             if stream not in self._streams:
                 hint = "" if suffix == ".mkv" else " (.mkv holds more)"
                 self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
@@ -77,7 +82,13 @@ class Assembly:
     @cached_property
     def _streams(self) -> list[Stream]:
         """The other streams that the target can hold."""
-        return self._acceptable(self.source.other_streams, self._muxer)
+        return self._acceptable(self._wanted, self._muxer)
+
+    @cached_property
+    def _wanted(self) -> list[Stream]:
+        """The other streams, less the tracks of timecode, where the picture's tag says the same."""
+        retold = self._muxer in _WITH_TIMECODE
+        return [each for each in self.source.other_streams if not (retold and _is_timecode(each))]
 
     def write(self, segments: Sequence[Segment]) -> None:
         """Mux everything; the target appears when it is complete.
@@ -99,6 +110,9 @@ class Assembly:
             template = first.streams.video[0]
             _check_segments(template, segments)
             video, others = self._add_streams(container, template)
+            rate = _constant_rate(self.source, segments)
+            if rate is not None:
+                video.rate = rate  # type: ignore[attr-defined]  # a video stream has it
             self._start(container)
             timed = (
                 (video, packet) for packet in timed_packets(segments, self.source.time_base, self.source.last_duration)
@@ -179,7 +193,24 @@ class Assembly:
         video.time_base = self.source.time_base
         video.set_display_matrix(self.source.display_matrix)  # type: ignore[attr-defined]  # a video stream has it
         _copy_tags(self.source.stream, video)
+        timecode = self._timecode
+        if timecode is None:
+            return video
+        tags = {key: value for key, value in video.metadata.items() if key.lower() != _TIMECODE}
+        video.metadata.clear()
+        video.metadata.update(tags)
+        if self.source.from_the_beginning:
+            video.metadata[_TIMECODE] = timecode
+        else:
+            self.warnings.append("the timecode is left out: it is that of the film's beginning")
         return video
+
+    @cached_property
+    def _timecode(self) -> str | None:
+        """That of the first frame, as the picture's tag or a track of its own tells it."""
+        streams = [self.source.stream, *(each for each in self.source.other_streams if _is_timecode(each))]
+        tags = (tag for stream in streams for tag in stream.metadata.items())
+        return next((value for key, value in tags if key.lower() == _TIMECODE), None)
 
     def _start(self, container: OutputContainer) -> None:
         """Write the header."""
@@ -210,6 +241,21 @@ def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
         with av.open(f"file:{segment.path}") as other:
             if not same_codec(template.codec_context, other.streams.video[0].codec_context):
                 raise OutputError(f"{segment.path}: was encoded differently; remove its folder and restore again")
+
+
+def _is_timecode(stream: Stream) -> bool:
+    return stream.type == "data" and _TIMECODE in stream.metadata
+
+
+def _constant_rate(source: VideoSource, segments: Sequence[Segment]) -> Fraction | None:
+    """Frames a second, where they all come when that rate says; programs that edit films want to be told."""
+    ticks = [pts for segment in segments for pts in segment.pts]
+    stated = [rate for rate in (source.stream.guessed_rate, source.stream.average_rate) if rate]
+    for rate in [*stated, *(rate * _UNTELECINED for rate in stated)]:
+        step = 1 / (rate * source.time_base)
+        if len(ticks) > 1 and all(abs(tick - ticks[0] - step * index) <= 1 for index, tick in enumerate(ticks)):
+            return rate
+    return None
 
 
 def _merged(video: Iterator[_Addressed], others: Iterator[_Addressed]) -> Iterator[_Addressed]:

@@ -161,7 +161,7 @@ def _siting(subsampling: tuple[int, int], jpeg: bool, matrix: Matrix) -> tuple[f
 
 
 def _matrix(frame: VideoFrame) -> Matrix:
-    untagged: Matrix = "bt709" if frame.height > 576 else "bt601"
+    untagged: Matrix = "bt709" if frame.width >= 1280 or frame.height > 576 else "bt601"  # as mpv
     return _MATRICES.get(frame.colorspace, untagged)
 
 

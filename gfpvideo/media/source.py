@@ -224,6 +224,11 @@ class VideoSource:
                 if packet.stream_index in indexes and (self._span.whole or part.trim(packet, packet.stream.type)):
                     yield packet
 
+    @property
+    def from_the_beginning(self) -> bool:
+        """Whether the film's first frame is read, so that its timecode holds."""
+        return not self._span.start
+
     def chapters(self) -> list[Any]:
         """The chapters of the part that is read, at their new times."""
         chapters = self.container.chapters()

@@ -19,7 +19,7 @@ class Abilities:
     reuse: bool = True
     """Whether an equal crop has an equal restoration, so that one may serve again."""
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
-    """Arithmetics in which it computes what it should, whatever the device."""
+    """Kinds of arithmetic in which it computes what it should, whatever the device."""
     span: tuple[float, float] = SPAN
     """Range of the values that the network itself takes and gives."""
     libraries: tuple[str, ...] = ()

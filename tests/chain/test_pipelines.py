@@ -96,7 +96,7 @@ def test_the_command_line_wins(film: Path, tmp_path: Path) -> None:
         ('description = "a"\n\n[time]\nsteady = "many"\n', "line 4: option steady = 'many'"),
         ('description = "a"\n[restore]\nsteady = 3\n', r"line 3: 'steady' belongs in \[time\]"),
         ('description = "a"\n[write]\n# codec\ncodek = "x"\n', r"line 4: unknown key 'codek' in \[write\]; known are"),
-        ('description = "a"\n[befor]\nfilters = []\n', r"line 2: unknown 'befor'; known are description, \[find\]"),
+        ('description = "a"\n[early]\nfilters = []\n', r"line 2: unknown 'early'; known are description, \[find\]"),
         ("[time]\nsteady = 2\n", "line 1: a pipeline needs a description"),
         ("description = 3\n", "line 1: a pipeline needs a description"),
         ('description = "a"\nrestore = 3\n', "line 2: option restore = 3: must be a table"),

@@ -13,11 +13,12 @@ import gfpvideo
 from aged_films import aged
 from conftest import ROOT
 from gfpvideo import RestoreOptions
+from gfpvideo.errors import OptionError
 from gfpvideo.options.pipelines import pipeline_names
 from helpers import psnr
 
 vs: Any = pytest.importorskip("vapoursynth")
-from gfpvideo.vapoursynth import restore_faces  # noqa: E402
+from gfpvideo.vapoursynth import _frame, restore_faces  # noqa: E402
 
 CORE = vs.core
 if not hasattr(CORE, "bs"):
@@ -88,7 +89,10 @@ def test_many_requests_at_once_are_all_answered(clip: Any, linear: list[Planes])
 
 @pytest.mark.parametrize(
     "name",
-    ["YUV444P16", "YUV422P10", "YUV411P8", "YUV420P14", "GRAY8", "GRAY16", "GRAYS", "RGB24", "RGB48", "RGBS", "RGBH"],
+    [
+        *("YUV444P16", "YUV422P10", "YUV411P8", "YUV420P14", "YUV444PS", "YUV420PS", "YUV444PH"),
+        *("GRAY8", "GRAY16", "GRAYS", "RGB24", "RGB48", "RGBS", "RGBH"),
+    ],
 )
 def test_formats(name: str, clip: Any) -> None:
     """Each comes back as it was, changed on the face and nowhere else; all agree on what a face looks like."""
@@ -112,6 +116,16 @@ def test_formats(name: str, clip: Any) -> None:
     assert psnr(planes(one)[0], planes(other)[0]) > 34
 
 
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [(None, (0, 0.5)), (0, (0, 0.5)), (1, (0.5, 0.5)), (2, (0, 0)), (3, (0.5, 0)), (4, (0, 1)), (5, (0.5, 1))],
+)
+def test_chroma_lies_where_the_clip_says(location: int | None, place: tuple[float, float], clip: Any) -> None:
+    plain = clip.std.RemoveFrameProps("_ChromaLocation")
+    told = plain if location is None else plain.std.SetFrameProps(_ChromaLocation=location)
+    assert _frame(0, told.get_frame(0)).samples.siting == place
+
+
 def test_tracks_of_a_file_are_taken(film: Path, clip: Any, linear: list[Planes], tmp_path: Path) -> None:
     tracks = tmp_path / "tracks.json"
     command = [sys.executable, "-m", "gfpvideo", "inspect", str(film), "--tracks", str(tracks)]
@@ -124,23 +138,32 @@ def test_tracks_of_a_file_are_taken(film: Path, clip: Any, linear: list[Planes],
 
 def test_mistakes_are_errors_of_vapoursynth(clip: Any, tmp_path: Path) -> None:
     for values, words in (
-        ({"model": "nonsense"}, "gfpvideo: no model 'nonsense'"),
-        ({"model": "gfpgan-1.4"}, "gfpvideo: .*gfpgan-1.4"),
-        ({"strength": 3.0}, "gfpvideo: option strength = 3.0"),
-        ({"tracks": tmp_path / "none.json"}, "gfpvideo: .*the tracks cannot be read"),
-        ({"codec": "ffv1"}, "gfpvideo: restore_faces takes no 'codec'; known are detector"),
+        ({"model": "nonsense"}, "restore_faces: no model 'nonsense'"),
+        ({"model": "gfpgan-1.4"}, "restore_faces: .*gfpgan-1.4"),
+        ({"strength": 3.0}, "restore_faces: option strength = 3.0"),
+        ({"tracks": tmp_path / "none.json"}, "restore_faces: .*the tracks cannot be read"),
+        ({"codec": "ffv1"}, "restore_faces: no option 'codec'; known are detector"),
     ):
         with pytest.raises(vs.Error, match=words):
             restore_faces(clip, **values)
     fields = CORE.std.SetFieldBased(clip, 2)
-    with pytest.raises(vs.Error, match="gfpvideo: the clip is interlaced"):
+    with pytest.raises(vs.Error, match="restore_faces: the clip is interlaced"):
         restore_faces(fields, model="compact")
     mixed = CORE.std.Splice([clip[:4], CORE.resize.Bicubic(clip[:4], format=vs.YUV444P8)], mismatch=True)
-    with pytest.raises(vs.Error, match="gfpvideo: the clip changes its format"):
+    with pytest.raises(vs.Error, match="restore_faces: the clip changes its format"):
         restore_faces(mixed, model="compact")
-    floating = CORE.resize.Bicubic(clip[:4], format=vs.YUV444PS)
-    with pytest.raises(vs.Error, match="gfpvideo: YUV444PS is not supported"):
-        restore_faces(floating, model="compact")
+    deep = CORE.std.BlankClip(format=vs.GRAY32, length=4)
+    with pytest.raises(vs.Error, match="restore_faces: Gray32 is not supported"):
+        restore_faces(deep, model="compact")
+
+
+def test_an_error_is_the_fitting_builtin_too(clip: Any) -> None:
+    """So a script may catch it as it catches those of other functions."""
+    for wrong in ({"strength": 3.0}, {"codec": "ffv1"}):
+        with pytest.raises(ValueError, match=r"^gfpvideo\.restore_faces: ") as raised:
+            restore_faces(clip, **wrong)
+        assert isinstance(raised.value, OptionError)
+        assert isinstance(raised.value, vs.Error)
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -210,4 +233,4 @@ def test_a_script_that_is_wrong_says_so(tmp_path: Path) -> None:
     vspipe = Path(sys.executable).with_name("vspipe")
     done = subprocess.run([str(vspipe), str(script), "--"], check=False, capture_output=True, text=True)
     assert done.returncode != 0
-    assert "gfpvideo: no model 'nonsense'" in done.stderr + done.stdout
+    assert "restore_faces: no model 'nonsense'" in done.stderr + done.stdout

@@ -15,6 +15,7 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
+from gfpvideo.media.y4m import open_y4m
 from helpers import facts, smooth_picture
 from quick import QUICK, QUICK_ARGUMENTS
 
@@ -87,6 +88,31 @@ def test_every_format_goes_through(pix_fmt: str, film: Path, tmp_path: Path) -> 
     (tmp_path / "out.y4m").write_bytes(done.stdout)
     assert facts(tmp_path / "out.y4m", planes=True).planes == facts(source, planes=True).planes
     assert facts(tmp_path / "out.y4m").first.format.name == pix_fmt
+
+
+AVS2YUV = {
+    "C420mpeg2": "yuv420p",
+    "C422": "yuv422p",
+    "C444": "yuv444p",
+    "Cmono": "gray",
+    "Cmono16 XYSCSS=Cmono16": "gray16le",
+    "C420p10 XYSCSS=C420p10": "yuv420p10le",
+    "C422p16 XYSCSS=C422p16": "yuv422p16le",
+}
+"""What avs2yuv writes of a script's format, and FFmpeg's name of it; pixels have no shape unless it is given one."""
+
+
+@pytest.mark.parametrize("words", AVS2YUV)
+def test_scripts_of_avisynth_are_read(words: str, tmp_path: Path) -> None:
+    layout = av.VideoFormat(AVS2YUV[words], 32, 16)
+    size = sum(part.width * part.height * (2 if part.bits > 8 else 1) for part in layout.components)
+    frame = b"FRAME\n" + bytes(range(256)) * (size // 256) + bytes(size % 256)
+    path = tmp_path / "script.y4m"
+    path.write_bytes(f"YUV4MPEG2 W32 H16 F24000:1001 Ip A0:0 {words}\n".encode() + 3 * frame)
+    with open_y4m(str(path)) as container:
+        pictures = list(container.decode(video=0))
+        assert container.streams.video[0].average_rate == Fraction(24000, 1001)
+    assert [(each.format.name, each.width, each.height) for each in pictures] == [(AVS2YUV[words], 32, 16)] * 3
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_text_and_xmp_of_a_png_are_kept_chunk_by_chunk(grey: Image.Image, tmp_pa
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "hello")
     info.add_text("Story", "long " * 200, zip=True)
-    info.add_itxt("Titel", "Grüße aus Köln", "de", "Überschrift")
+    info.add_itxt("Title", "Grüße aus Köln", "de", "Überschrift")
     info.add_itxt("XML:com.adobe.xmp", XMP.decode())
     info.add(b"gAMA", struct.pack(">I", 45455))
     grey.save(source, pnginfo=info, exif=exif(), dpi=(300, 300))

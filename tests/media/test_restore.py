@@ -49,6 +49,64 @@ def test_a_film_comes_back_whole(tape: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def with_timecode(path: Path, timecode: str = "01:02:03:04") -> Path:
+    """A film as editing programs write it: the track of timecode is FFmpeg's, made of the picture's tag."""
+    shown = write_film(path.with_suffix(".plain.mov"), pictures(12), codec="mjpeg", pix_fmt="yuvj420p")
+    with av.open(str(shown)) as plain, av.open(str(path), "w") as container:
+        stream: Any = container.add_stream_from_template(plain.streams.video[0])
+        stream.rate = 25
+        stream.metadata["timecode"] = timecode
+        for packet in plain.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+def timecodes(path: Path) -> list[tuple[str, str]]:
+    with av.open(str(path)) as film:
+        tags = [(each.type, *tag) for each in film.streams for tag in each.metadata.items()]
+    return [(kind, value) for kind, key, value in tags if key.lower() == "timecode"]
+
+
+def test_timecode_is_kept(tmp_path: Path) -> None:
+    """Editing programs find a clip again by its name and its timecode. Matroska holds it as a tag alone."""
+    both = [("video", "01:02:03:04"), ("data", "01:02:03:04")]
+    source = with_timecode(tmp_path / "film.mov")
+    assert timecodes(source) == both
+    report = gfpvideo.restore(source, tmp_path / "restored.mov", RestoreOptions(**QUICK))
+    assert report.warnings == []
+    assert timecodes(tmp_path / "restored.mov") == both
+    report = gfpvideo.restore(source, tmp_path / "restored.mkv", RestoreOptions(**QUICK))
+    assert report.warnings == []
+    assert timecodes(tmp_path / "restored.mkv") == both[:1]
+    gfpvideo.restore(tmp_path / "restored.mkv", tmp_path / "again.mp4", RestoreOptions(**QUICK))
+    assert timecodes(tmp_path / "again.mp4") == both
+
+
+def test_a_part_that_begins_later_has_no_timecode(tmp_path: Path) -> None:
+    source = with_timecode(tmp_path / "film.mov")
+    report = gfpvideo.restore(source, tmp_path / "part.mov", RestoreOptions(start=Fraction(1, 5), **QUICK))
+    assert report.warnings == ["the timecode is left out: it is that of the film's beginning"]
+    assert timecodes(tmp_path / "part.mov") == []
+
+
+@pytest.mark.parametrize("base", [Fraction(1, 25), Fraction(1001, 24000)])
+def test_a_constant_frame_rate_is_said(base: Fraction, tmp_path: Path) -> None:
+    """By the container, to whom the encoder's reordered packets would not show it: else Matroska's is a thousand."""
+    source = write_film(tmp_path / "film.mkv", pictures(30), codec="libx264", time_base=base, framerate=1 / base)
+    gfpvideo.restore(source, tmp_path / "restored.mkv", RestoreOptions(**QUICK))
+    with av.open(str(tmp_path / "restored.mkv")) as film:
+        assert film.streams.video[0].average_rate == pytest.approx(1 / base, rel=1e-4)
+
+
+def test_a_changing_frame_rate_is_not_made_up(tmp_path: Path) -> None:
+    ticks = [0, 1, 2, 5, 6, 9, 14, 15, 16, 17]
+    source = write_film(tmp_path / "film.mp4", pictures(10), codec="libx264", ticks=ticks)
+    gfpvideo.restore(source, tmp_path / "restored.mp4", RestoreOptions(**QUICK))
+    assert facts(tmp_path / "restored.mp4").intervals == facts(source).intervals
+
+
 def test_faces_change_and_nothing_else_does(film: Path, tmp_path: Path) -> None:
     """With a lossless encoder, every sample outside the reported rectangles is the decoder's."""
     touched: dict[int, Any] = {}

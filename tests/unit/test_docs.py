@@ -27,8 +27,10 @@ NOT_HERE = (
     "gfpvideo align",
     "vapoursynth config",
     "--cluster",
+    "script.avs",
+    "watch in ",
 )
-"""Commands that need the network, hours, machines, or faces that are not here; their options are checked alone."""
+"""Commands that need the network, hours, machines, programs or faces that are not here; only options are checked."""
 
 
 def blocks(language: str) -> list[Any]:

@@ -98,9 +98,12 @@ def test_what_the_stream_says_is_believed() -> None:
     assert (how.matrix, how.full_range, how.curve) == ("bt601", True, "sdr")
 
 
-def test_untagged_film_is_guessed_by_its_height() -> None:
-    small, large = av.VideoFrame(720, 576, "yuv420p"), av.VideoFrame(1280, 720, "yuv420p")
-    for frame in (small, large):
-        frame.colorspace = 2
-    assert samples(small).matrix == "bt601"
-    assert samples(large).matrix == "bt709"
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [(720, 576, "bt601"), (1024, 576, "bt601"), (1280, 720, "bt709"), (1280, 544, "bt709"), (608, 1080, "bt709")],
+)
+def test_untagged_film_is_guessed_by_its_size(width: int, height: int, matrix: str) -> None:
+    """As players do; a wide film of 1280 columns may have fewer rows than PAL."""
+    frame = av.VideoFrame(width, height, "yuv420p")
+    frame.colorspace = 2
+    assert samples(frame).matrix == matrix

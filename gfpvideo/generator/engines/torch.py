@@ -162,7 +162,7 @@ def choose_precision(precision: Precision, device: torch.device, able: Sequence[
     Args:
         precision: what was asked for.
         device: where the network is to run.
-        able: arithmetics in which the network computes what it should.
+        able: kinds of arithmetic in which the network computes what it should.
 
     Raises:
         EngineError: if torch does not compute it there, or the network not in it.
