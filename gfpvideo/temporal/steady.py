@@ -4,13 +4,16 @@ Neighbours are laid onto a crop along the optical flow, so a face that nods or t
 cannot explain - a lid that closes, a mouth that opens - differs in the (low-passed) inputs, and the frame keeps its own
 restoration there; where they are alike within their noise, the restorations are averaged.
 
+The mean of nine is a mean of three means of three: each crop with those one frame before and after, then the results
+with those three frames before and after. That lays four neighbours onto it, not eight.
+
 A face that gets only a share of its restoration keeps that much more of its source, whose noise is averaged as well:
 what is pasted is ``share * (restored - source)``, and ``restored - (1 - share) * noise`` takes most of the noise away
 with it, but none at share 0. Nor is anything averaged where the source was believed rather than what was made of it:
 it is good as it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -54,11 +57,27 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
         grain: ``match`` puts the grain of each frame's source, which the average took away, back onto the face; with
             ``none`` the grain of a face that gets a share of its restoration only is averaged away too.
     """
-    if not radius:
-        yield from frames
-        return
-    for window, place in windows(map(_held, frames), radius, _shed):
-        yield _steadied(window, place, radius, grain)
+    means = (_Mean(frame, {}) for frame in frames)
+    for step in steps(radius):
+        means = _averaged_by(means, step, grain)
+    return (mean.frame for mean in means)
+
+
+def steps(radius: int) -> list[int]:
+    """Frames either side whose means are averaged, one time after the other, until ``radius`` frames are reached."""
+    found: list[int] = []
+    while sum(found) < radius:
+        found.append(min(2 * sum(found) + 1, radius - sum(found)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """A frame whose restored crops are means."""
+
+    frame: GeneratedFrame
+    counted: Mapping[int, FloatImage]
+    """(SIDE, SIDE) how many restorations each crop is the mean of, by track; of those that are one alone nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,40 +85,55 @@ class _Held(Held[GeneratedFrame]):
     restored: dict[int, RestoredCrop]
     """Its restored crops by track."""
     small: dict[int, FloatImage]
-    """(SIDE, SIDE, 2) luma that is compared, and mask, of each: so soft that half of the raster holds them."""
+    """(SIDE, SIDE, 3) of each: luma that is compared, mask, which is soft, and what it counts."""
 
 
-def _held(frame: GeneratedFrame) -> _Held:
-    known = held(frame, (crop.crop for crop in frame.crops))
-    restored = {crop.track: crop for crop in frame.crops}
-    small = {track: _small(known.luma[track], crop.mask) for track, crop in restored.items()}
-    return _Held(frame, known.crops, known.luma, restored, small)
+def _averaged_by(means: Iterator[_Mean], step: int, grain: Grain) -> Iterator[_Mean]:
+    """Crops averaged with those ``step`` frames before and after."""
+    for window, place in windows(map(_held, means), step, _shed):
+        yield _averaged_frame(window, place, step, grain)
 
 
-def _small(luma: FloatImage, mask: FloatImage) -> FloatImage:
-    return np.asarray(cv2.merge([luma, cv2.resize(mask, luma.shape, interpolation=cv2.INTER_AREA)]), np.float32)
+def _held(mean: _Mean) -> _Held:
+    known = held(mean.frame, (crop.crop for crop in mean.frame.crops))
+    restored = {crop.track: crop for crop in mean.frame.crops}
+    small = {
+        track: _small(known.luma[track], crop.mask, mean.counted.get(track)) for track, crop in restored.items()
+    }
+    return _Held(mean.frame, known.crops, known.luma, restored, small)
+
+
+def _small(luma: FloatImage, mask: FloatImage, counted: FloatImage | None) -> FloatImage:
+    soft = np.asarray(cv2.resize(mask, luma.shape, interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.merge([luma, soft, np.ones_like(luma) if counted is None else counted]), np.float32)
 
 
 def _shed(item: _Held) -> _Held:
     return replace(item, frame=None)
 
 
-def _steadied(window: Sequence[_Held], place: int, radius: int, grain: Grain) -> GeneratedFrame:
-    own, crops, steadied = window[place], [item.crops for item in window], []
+def _averaged_frame(window: Sequence[_Held], place: int, step: int, grain: Grain) -> _Mean:
+    own, crops, averaged, counted = window[place], [item.crops for item in window], [], {}
     for crop in own.now.crops:
-        found = around(crop.track, crops, place, radius)
+        found = [(at, along) for at, along in around(crop.track, crops, place, step) if abs(at - place) == step]
         near = [_Near(window[at].restored[crop.track], window[at].small[crop.track], along) for at, along in found]
-        steadied.append(_averaged(crop, own.small[crop.track], near, grain) if near else crop)
-    return replace(own.now, crops=tuple(steadied))
+        crop, counted[crop.track] = _averaged(crop, own.small[crop.track], near, grain)
+        averaged.append(crop)
+    return _Mean(replace(own.now, crops=tuple(averaged)), counted)
 
 
-def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain) -> RestoredCrop:
-    """A crop averaged with its neighbours, weighted pixel by pixel."""
+def _averaged(
+    crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain
+) -> tuple[RestoredCrop, FloatImage]:
+    """A crop averaged with its neighbours, weighted pixel by pixel; and how many restorations that are."""
     size = len(crop.restored)
-    own_luma, own_mask = channels_of(own)
-    luma, masks = zip(*(channels_of(brought(other.small, other.along)) for other in near), strict=True)
-    alike = agreement(own_luma, luma)
-    weights = [enlarged(weight, size) for weight in alike]
+    own_luma, own_mask, own_count = channels_of(own)
+    if not near:
+        return crop, own_count
+    luma, masks, counts = zip(*(channels_of(brought(other.small, other.along)) for other in near), strict=True)
+    alike = [weight * count for weight, count in zip(agreement(own_luma, luma), counts, strict=True)]
+    weights = [enlarged(weight / own_count, size) for weight in alike]
+    counted = np.asarray(own_count + sum(alike), np.float32)
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
     restored = weighted_mean(_without(crop, noise_kept), others, weights)
@@ -108,9 +142,10 @@ def _averaged(crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain:
     if crop.replaced is not None:
         restored = mixed(crop.restored, restored, crop.replaced)
     if all(other.crop.mask is crop.mask for other in near):
-        return replace(crop, restored=restored)  # the mean of equal masks
-    mask = crop.mask + enlarged(weighted_mean(own_mask, masks, alike) - own_mask, size)
-    return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size)))
+        return replace(crop, restored=restored), counted  # the mean of equal masks
+    small = [weight / own_count for weight in alike]
+    mask = crop.mask + enlarged(weighted_mean(own_mask, masks, small) - own_mask, size)
+    return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size))), counted
 
 
 def _without(crop: RestoredCrop, noise_kept: float) -> FloatImage:
