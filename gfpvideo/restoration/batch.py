@@ -10,7 +10,16 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Protocol
 
-from gfpvideo.errors import EngineError, GfpvideoError, InputError, OptionError, StoppedError, WeightsError, bug
+from gfpvideo.errors import (
+    EngineError,
+    GfpvideoError,
+    InputError,
+    OptionError,
+    OutputError,
+    StoppedError,
+    WeightsError,
+    bug,
+)
 from gfpvideo.media.atomic import check_target, make_folder
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS, default_target
@@ -18,6 +27,7 @@ from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Done, Event, FilmDone, Loading, PictureDone, Warned
 from gfpvideo.restoration.jobs.archive import Film, Restored
+from gfpvideo.restoration.jobs.folder import clean, work_folder
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +129,7 @@ class Batch:
         make_folder(self.target)
         for path in () if self.options.resume else targets.values():
             check_target(path, overwrite=self.options.overwrite)
-        left = [(path, to) for path, to in targets.items() if not (self.options.resume and to.exists())]
+        left = [(path, to) for path, to in targets.items() if not (self.options.resume and _is_done(to))]
         self._done = kept = len(targets) - len(left)
         films = [(path, to) for path, to in left if not is_picture(path)]
         for path, to in left[: len(left) - len(films)]:
@@ -170,6 +180,17 @@ class Batch:
         if all(map(is_picture, self.sources)):
             return f"{done} pictures are done: move those away to go on"
         return f"{done} films and pictures are done: go on with --resume"
+
+
+def _is_done(target: Path) -> bool:
+    """Whether a target is there; what a run that was killed right then has left of its work is removed."""
+    if not target.exists():
+        return False
+    work = work_folder(target)
+    if work.is_dir():
+        with suppress(OutputError):  # whoever has it now clears up
+            clean(work)
+    return True
 
 
 def _check_apart(targets: Mapping[Path, Path]) -> None:

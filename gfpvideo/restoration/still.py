@@ -11,6 +11,7 @@ from gfpvideo.media.still import check_sides, read_picture, write_picture
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, FrameDone, Loading
+from gfpvideo.restoration.jobs.folder import owned
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.restoration.opening import for_stills
 from gfpvideo.restoration.way import follow, restore_faces
@@ -40,7 +41,8 @@ def restore_picture(
     with Run() as run:
         followed = follow(iter([picture.frame]), parts, chosen, run)
         for restored in restore_faces(followed, parts, chosen, run):
-            write_picture(picture, restored, target, overwrite=options.overwrite)
+            with owned(target):
+                write_picture(picture, restored, target, overwrite=options.overwrite)
             report.note(restored)
             yield FrameDone(restored, report.frames, 1)
     report.warnings += picture.warnings

@@ -97,9 +97,7 @@ def _averaged_by(means: Iterator[_Mean], step: int, grain: Grain) -> Iterator[_M
 def _held(mean: _Mean) -> _Held:
     known = held(mean.frame, (crop.crop for crop in mean.frame.crops))
     restored = {crop.track: crop for crop in mean.frame.crops}
-    small = {
-        track: _small(known.luma[track], crop.mask, mean.counted.get(track)) for track, crop in restored.items()
-    }
+    small = {track: _small(known.luma[track], crop.mask, mean.counted.get(track)) for track, crop in restored.items()}
     return _Held(mean.frame, known.crops, known.luma, restored, small)
 
 

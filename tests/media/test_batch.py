@@ -16,6 +16,7 @@ from gfpvideo.errors import InputError, OutputError, StoppedError
 from gfpvideo.media.still import write_sheet
 from gfpvideo.restoration.batch import found_in, targets_of
 from gfpvideo.restoration.events import Done, FilmDone, FrameDone, Loading, PictureDone, SegmentDone
+from gfpvideo.restoration.jobs.folder import JOB, LOCK, work_folder
 from gfpvideo.restoration.run import Job
 from helpers import facts, packets
 from quick import QUICK, QUICK_ARGUMENTS
@@ -97,6 +98,28 @@ def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
     assert len(facts(out / "c.mkv").pts) == 25
     assert (again.report.frames, again.report.resumed, again.report.exit_code) == (25, 8, 0)
     assert list(Job(archive, out, PART.model_copy(update={"resume": True})).run())
+
+
+def test_what_kills_left_behind_goes(archive: Path, tmp_path: Path) -> None:
+    """A film put together but not cleared up, a picture half written, one that was just renamed."""
+    out = tmp_path / "out"
+    gfpvideo.restore(archive, out, PART)
+    write_sheet(archive / "second.png", np.full((64, 64, 3), 70, np.uint8))
+    (out / ".second.0123abcd.partial.png").write_bytes(b"half")
+    for name in ("a.mp4", "photo.png", "second.png"):
+        work_folder(out / name).mkdir()
+        (work_folder(out / name) / LOCK).touch()
+    (work_folder(out / "a.mp4") / JOB).write_text("{}")
+    (work_folder(out / "a.mp4") / "mine.txt").touch()
+    gfpvideo.restore(archive, out, PART.model_copy(update={"resume": True}))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a.mp4",
+        "a.mp4.gfpvideo",
+        "c.mkv",
+        "photo.png",
+        "second.png",
+    ]
+    assert [path.name for path in work_folder(out / "a.mp4").iterdir() if path.name != LOCK] == ["mine.txt"]
 
 
 def test_what_is_there_is_kept(archive: Path, tmp_path: Path) -> None:
