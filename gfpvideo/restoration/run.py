@@ -16,7 +16,7 @@ from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
-from gfpvideo.restoration.batch import Batch, found_in, is_picture
+from gfpvideo.restoration.batch import FILM_SUFFIXES, Batch, found_in, is_picture
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
 from gfpvideo.restoration.jobs.archive import Archive, Film, Restored
@@ -286,10 +286,21 @@ class Job:
         if self._wanted.is_file():
             raise OptionError(f"{self._wanted}: several films go to a folder, and this is a file; give another -o")
 
+    def _check_folder(self) -> None:
+        """Refuse to make a folder that is called like a file: whoever names one expects a film."""
+        suffix = self.target.suffix.lower()
+        if suffix in FILM_SUFFIXES | PICTURE_SUFFIXES and not self.target.exists():
+            raise OptionError(
+                f"{self.target}: several films and pictures go to a folder, and {suffix} is a file's suffix; give the"
+                " name of a folder with -o"
+            )
+
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
         if len(self.sources) > 1:
             self._check_list()
+        if self.kind == "folder" and self._wanted is not None:
+            self._check_folder()
         film = not all(map(is_picture, self.sources))
         if self.source.is_dir():
             film = bool(found_in(self.source)[1])
