@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import PipelineName, command, with_pipeline
+from gfpvideo.cli.common import Overwrite, PipelineName, check_written, command, with_pipeline
 from gfpvideo.cli.flags import takes
 
 
@@ -22,6 +22,7 @@ def inspect(
         Path | None, typer.Option("--tracks", help="Write the faces to this file, for `restore --tracks`.")
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Draw the points of each face into the sheet.")] = False,
+    overwrite: Overwrite = False,
     pipeline: PipelineName = None,
     *,
     given: dict[str, Any],
@@ -31,10 +32,15 @@ def inspect(
     With the same options, `restore` numbers them alike.
     """
     options = with_pipeline(pipeline, given)
+    for name, path in (("sheet", sheet), ("tracks", tracks)):
+        if path is not None:
+            check_written(name, path, [source], overwrite=overwrite)
     from gfpvideo.look.inspect import inspect_sheet
-    from gfpvideo.media.still import write_sheet
+    from gfpvideo.media.still import check_picture_target, write_sheet
     from gfpvideo.restoration.run import Job
 
+    if sheet is not None:
+        check_picture_target(sheet)
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 
         def show(count: int) -> None:
