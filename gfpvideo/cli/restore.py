@@ -175,6 +175,7 @@ def summary(report: Report) -> str:
         f"  frames    {report.frames}",
         f"  tracks    {report.tracks}",
         f"  faces     {report.faces} restored, {report.spared} left as they were{_hopeless(report)}",
+        *([f"  why none  {report.why_none}"] if report.why_none else []),
         f"  model     {report.model} on {report.engine}",
         f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
         f"  warnings  {len(report.warnings) or 'none'}",

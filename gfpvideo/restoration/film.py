@@ -20,6 +20,7 @@ from gfpvideo.restoration.jobs.journal import open_journal
 from gfpvideo.restoration.jobs.one_process import OneProcess
 from gfpvideo.restoration.load import Parts, load_finder
 from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.outcome import conclude
 from gfpvideo.restoration.way import reach
 from gfpvideo.restoration.who import choose_in_film
 
@@ -79,6 +80,7 @@ def restore_film(
             yield from OneProcess(film, journal, parts, chosen, report, stop).run()
             yield Muxing()
             assembly.write(journal.segments())
+            conclude(report, options, Followed(journal.folder, journal.length).tracks)
         _close(report, film, assembly)
 
 
@@ -95,10 +97,11 @@ def _shared(
         with open_journal(assembly.target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from foreman.restore(journal, reach(options).ahead, chosen.only)
             yield Muxing()
-            whole = Followed(journal.folder, journal.length).whole
-            assert whole is not None
-            film.recall(whole.account)
+            followed = Followed(journal.folder, journal.length)
+            assert followed.whole is not None
+            film.recall(followed.whole.account)
             assembly.write(journal.segments())
+            conclude(report, options, followed.tracks)
     _close(report, film, assembly)
 
 

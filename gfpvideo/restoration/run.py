@@ -24,6 +24,7 @@ from gfpvideo.restoration.jobs.staff import Staff
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
 from gfpvideo.restoration.moments import Moment, moments
 from gfpvideo.restoration.opening import for_stills, open_film
+from gfpvideo.restoration.outcome import together
 from gfpvideo.restoration.still import restore_picture
 from gfpvideo.restoration.survey import Survey, survey
 
@@ -233,6 +234,7 @@ class Job:
         if self.kind == "folder":
             share = self._shared if self.options.cluster is not None else None
             yield from Batch(self._files(), target, self.options, self.piece, share, report, stop).run()
+            report.why_none = "" if report.faces else together(report.pieces)
         elif self.kind == "picture":
             yield from restore_picture(source, target, self._options(), lambda: self.parts, report, stop)
         else:
