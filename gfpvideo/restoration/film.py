@@ -7,6 +7,7 @@ from threading import Event as Flag
 
 from gfpvideo.media.assemble import Assembly
 from gfpvideo.media.atomic import check_target
+from gfpvideo.media.segment import try_encoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
@@ -37,6 +38,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
     check_target(target, overwrite=options.overwrite)
     assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
     assembly.plan()
+    try_encoder(film, options)
     if options.disk_check:
         check_space(target, film, options)
     return assembly
