@@ -35,7 +35,7 @@ def inspect(
     for name, path in (("sheet", sheet), ("tracks", tracks)):
         if path is not None:
             check_written(name, path, [source], overwrite=overwrite)
-    from gfpvideo.look.inspect import inspect_sheet
+    from gfpvideo.look.inspect import SHOWN, SIDE, inspect_sheet
     from gfpvideo.media.still import check_picture_target, write_sheet
     from gfpvideo.restoration.run import Job
 
@@ -47,9 +47,10 @@ def inspect(
             bar.update(count - bar.n)
 
         job = Job(source, options=options)
-        found = job.inspect(job.parts.generator.size if sheet is not None else 256, show)
+        found = job.inspect(on_frame=show)
     if sheet is not None:
-        write_sheet(sheet, inspect_sheet(found, job.parts.generator, draw=draw))
+        moments = tqdm(job.moments_of(found, SHOWN, SIDE), unit="picture", file=sys.stderr, disable=None)
+        write_sheet(sheet, inspect_sheet(found, moments, draw=draw))
     for track in found.tracks.tracks:
         where = f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}"
         typer.echo(f"{where}  {track.size:6.1f} px  trust {track.trust:.2f}")

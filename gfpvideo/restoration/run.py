@@ -22,7 +22,7 @@ from gfpvideo.restoration.film import planned, restore_film
 from gfpvideo.restoration.jobs.archive import Archive, Film, Restored
 from gfpvideo.restoration.jobs.staff import Staff
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
-from gfpvideo.restoration.moments import Moment, moments
+from gfpvideo.restoration.moments import Moment, moments, moments_of_tracks
 from gfpvideo.restoration.opening import for_stills, open_film
 from gfpvideo.restoration.outcome import together
 from gfpvideo.restoration.still import restore_picture
@@ -188,6 +188,16 @@ class Job:
             InputError: if the film cannot be read, or has no faces.
         """
         return survey(self.source, self.options, self._parts or load_finder(self.options), size, on_frame)
+
+    def moments_of(self, found: Survey, each: int, side: int) -> Iterator[Moment]:
+        """Up to ``each`` moments of every track that :meth:`inspect` found, as they will be in the film.
+
+        Args:
+            found: what it found.
+            each: moments of a track at most.
+            side: side of their pictures.
+        """
+        return moments_of_tracks(self.source, self.options, self.parts, found, each=each, side=side)
 
     def preview(self, most: int = 12, side: int = 320, on_frame: Callable[[int], None] | None = None) -> list[Moment]:
         """The best moment of each shot of a film, before and after, as it would be restored.

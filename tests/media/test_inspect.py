@@ -15,11 +15,16 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import InputError
+from gfpvideo.faces.align import template
 from gfpvideo.faces.choose import choose
 from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.frames import Face, Samples, TrackedFrame
 from gfpvideo.options.timecode import timecode
-from helpers import facts, frame_of
+from gfpvideo.pixels.geometry import similarity_transform
+from gfpvideo.pixels.patches import window
+from gfpvideo.restoration.events import FrameDone
+from gfpvideo.restoration.run import Job
+from helpers import assert_same, facts, frame_of
 from quick import QUICK
 
 
@@ -51,6 +56,23 @@ def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_
     assert len(found.planes) == 90
     assert found.planes == read.planes
     assert found.planes != facts(film, planes=True).planes
+
+
+def test_the_sheet_shows_faces_as_the_film_will(film: Path, tmp_path: Path) -> None:
+    """Not the generator's guess for each crop by itself, which is sharper than what is gathered, believed, steadied."""
+    options = RestoreOptions(end=Fraction(1), **QUICK)
+    job = Job(film, options=options)
+    shown = {moment.index: moment.after for moment in job.moments_of(job.inspect(), 3, 96)}
+    assert len(shown) == 3
+    target, made = template(96, job.parts.landmarks_512), {}
+
+    def note(done: FrameDone) -> None:
+        (face,) = done.restored.faces
+        made[done.restored.frame.index] = window(done.restored, similarity_transform(face.landmarks, target), (96, 96))
+
+    gfpvideo.restore(film, tmp_path / "film.mkv", options, on_frame=note)
+    for index, picture in shown.items():
+        assert_same(picture, made[index], "alike")
 
 
 def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp_path: Path) -> None:
