@@ -49,7 +49,7 @@ def _why_none(report: Report, options: RestoreOptions, found: Collection[int]) -
     if not found and options.tracks is not None:
         return f"{options.tracks} holds no face that is to be restored"
     if not found:
-        smaller = f" whose eyes and mouth are {options.min_face:g} pixels apart (--min-face)"
+        smaller = f" whose eyes and mouth are at least {options.min_face:g} pixels apart (--min-face)"
         return f"no face was found{smaller if options.min_face else ''}"
     if not options.strength:
         return "--strength 0 takes nothing of the restoration"

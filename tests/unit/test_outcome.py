@@ -39,7 +39,7 @@ def test_tracks_that_never_occur_are_named(found: set[int], values: dict[str, An
 @pytest.mark.parametrize(
     ("found", "counts", "values", "words"),
     [
-        (set(), {}, {}, "no face was found whose eyes and mouth are 10 pixels apart (--min-face)"),
+        (set(), {}, {}, "no face was found whose eyes and mouth are at least 10 pixels apart (--min-face)"),
         (set(), {}, {"min_face": 0}, "no face was found"),
         ({1, 2}, {}, {"only": (1,), "skip": (1,)}, "none of those who were found (tracks 1, 2) was chosen"),
         ({1}, {"spared": 9, "hopeless": 9}, {}, "every face is too blurred or hidden to be placed"),
