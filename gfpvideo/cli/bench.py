@@ -9,6 +9,7 @@ import typer
 
 from gfpvideo.cli.common import Overwrite, WeightsDir, check_written, command
 from gfpvideo.cli.flags import flag
+from gfpvideo.errors import InputError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 
@@ -30,6 +31,8 @@ def bench(
     """Measure what this machine can do: the generator on every engine, and a film from end to end."""
     if report is not None:
         check_written("json", report, [film] if film is not None else [], overwrite=overwrite)
+    if film is not None and not film.is_file():
+        raise InputError(f"{film}: no such file")
     from gfpvideo.look.bench import bench as measure
 
     values = {"model": model, "weights_dir": weights_dir, "device": device}

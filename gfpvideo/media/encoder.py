@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fractions import Fraction
 
 import av
 import av.error
 import cv2
-from av.codec import Codec
+from av.codec import Codec, codecs_available
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
@@ -146,10 +147,18 @@ def find_encoder(name: str) -> Codec:
     try:
         codec = Codec(name, "w")
     except (ValueError, av.error.FFmpegError):
-        raise OptionError(f"option codec = {name!r}: this build of PyAV has no such encoder") from None
+        raise OptionError(f"option codec = {name!r}: this build of PyAV has no such encoder{_alike(name)}") from None
     if codec.type != "video":
         raise OptionError(f"option codec = {name!r}: not a video encoder")
     return codec
+
+
+def _alike(name: str) -> str:
+    """What to ask somebody who named an encoder that is not there: x264, H265, av1 are what people call them."""
+    wanted = name.lower()
+    found = [known for known in sorted(codecs_available) if wanted in known and has_encoder(known)]
+    found += [known for known in get_close_matches(wanted, codecs_available) if has_encoder(known)]
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:

@@ -289,7 +289,9 @@ class Job:
 
     def _check_list(self) -> None:
         if self._wanted is None:
-            raise OptionError("several films need a folder to go to: give -o")
+            last = self.sources[-1]
+            meant = "" if last.exists() else f" ({last} does not exist: if it is the target, give -o {last})"
+            raise OptionError(f"several films need a folder to go to: give -o{meant}")
         for path in self.sources:
             if path.is_dir():
                 raise OptionError(f"{path}: give one folder, or several films and pictures")

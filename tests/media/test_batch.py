@@ -143,7 +143,8 @@ def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
     shutil.copy(archive / "a.mp4", archive / "more" / "a.mp4")
     twins = [str(archive / "a.mp4"), str(archive / "more" / "a.mp4")]
     for words, told in (
-        ([*films], "several films need a folder to go to: give -o"),
+        ([*films], "several films need a folder to go to: give -o\n"),
+        ([films[0], "better.mkv"], "(better.mkv does not exist: if it is the target, give -o better.mkv)"),
         ([*films, str(archive), "-o", "x"], "give one folder, or several films and pictures"),
         ([*films, "none.mp4", "-o", "x"], "none.mp4: no such file"),
         ([*films, "-o", str(archive / "notes.txt")], "several films go to a folder"),
