@@ -25,6 +25,8 @@ class Report:
     """Faces that were left alone because they need no restoration (or cannot get one), counted once a frame."""
     hopeless: int = 0
     """Those among the spared whose eyes and mouth cannot be placed: what is left of the face is too little."""
+    why_none: str = ""
+    """Why no face was restored; empty if one was."""
     resumed: int = 0
     """Frames that an earlier run had finished."""
     copied: list[str] = field(default_factory=list)

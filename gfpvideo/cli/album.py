@@ -12,6 +12,7 @@ from gfpvideo.cli.common import (
     LogFile,
     LogLevel,
     PipelineName,
+    check_written,
     command,
     show_warnings,
     start_log,
@@ -50,10 +51,14 @@ def album(
     if (restore is None) != (output is None):
         raise OptionError("option restore: say whom, and with --output where to: give both, or neither")
 
+    options = with_pipeline(pipeline, given)
+    if sheet is not None:
+        _check_sheet(sheet, overwrite=options.overwrite)
+
     from gfpvideo.restoration.album import Album
 
     stop = Event()
-    found = Album(folder, with_pipeline(pipeline, given), stop)
+    found = Album(folder, options, stop)
     with stopping(stop, "file"):
         _look(found, quiet)
         people = found.people()
@@ -62,6 +67,13 @@ def album(
     _show(found, people, sheet or folder.resolve().with_name(f"{folder.resolve().name}.people.png"), as_json)
     show_warnings(found.warnings)
     return 1 if found.warnings else 0
+
+
+def _check_sheet(path: Path, *, overwrite: bool) -> None:
+    from gfpvideo.media.still import check_picture_target
+
+    check_written("sheet", path, [], overwrite=overwrite)
+    check_picture_target(path)
 
 
 def _look(found: "Album", quiet: bool) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gfpvideo.cli.common import WeightsDir, command
+from gfpvideo.cli.common import Overwrite, WeightsDir, check_written, command
 from gfpvideo.cli.flags import flag
+from gfpvideo.errors import InputError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 
@@ -25,8 +26,13 @@ def bench(
     frames: Annotated[int, typer.Option(min=8, help="Frames of the film that are used, at most.")] = 100,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each measurement; the median counts.")] = 3,
     report: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, as JSON.")] = None,
+    overwrite: Overwrite = False,
 ) -> int:
     """Measure what this machine can do: the generator on every engine, and a film from end to end."""
+    if report is not None:
+        check_written("json", report, [film] if film is not None else [], overwrite=overwrite)
+    if film is not None and not film.is_file():
+        raise InputError(f"{film}: no such file")
     from gfpvideo.look.bench import bench as measure
 
     values = {"model": model, "weights_dir": weights_dir, "device": device}

@@ -17,7 +17,7 @@ import typer
 from platformdirs import user_log_path
 
 from gfpvideo.cli.flags import flag
-from gfpvideo.errors import ClosedError, GfpvideoError, OptionError
+from gfpvideo.errors import ClosedError, GfpvideoError, OptionError, OutputError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
@@ -222,6 +222,27 @@ def start_log(level: str, file: Path | None) -> None:
     logger.setLevel(number)
 
 
+def check_written(option: str, path: Path, named: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse before any work what cannot be written beside the command's own result, and what should not be.
+
+    Args:
+        option: the option that names it.
+        path: the file.
+        named: what the command reads, and writes otherwise.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        OutputError: if it is no file in a folder that exists, or is there already.
+        OptionError: if it is one of ``named``.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise OutputError(f"option {option}: {path}: give the name of a file, in a folder that exists")
+    if path.resolve() in (each.resolve() for each in named):
+        raise OptionError(f"option {option}: {path} is the source or the target; give another file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"option {option}: {path} exists already; give --overwrite to replace it, or another name")
+
+
 def need_packages(extra: str, *modules: str) -> None:
     """Check that the packages of one of our extras are installed.
 
@@ -262,4 +283,5 @@ PipelineName = Annotated[
 ]
 LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
 LogFile = Annotated[Path | None, typer.Option("--log-file", help="Log to this file instead.")]
+Overwrite = Annotated[bool, flag("overwrite")]
 WeightsDir = Annotated[Path | None, flag("weights_dir")]

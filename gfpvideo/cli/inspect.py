@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import PipelineName, command, with_pipeline
+from gfpvideo.cli.common import Overwrite, PipelineName, check_written, command, with_pipeline
 from gfpvideo.cli.flags import takes
 
 
@@ -22,6 +22,7 @@ def inspect(
         Path | None, typer.Option("--tracks", help="Write the faces to this file, for `restore --tracks`.")
     ] = None,
     draw: Annotated[bool, typer.Option("--draw", help="Draw the points of each face into the sheet.")] = False,
+    overwrite: Overwrite = False,
     pipeline: PipelineName = None,
     *,
     given: dict[str, Any],
@@ -31,19 +32,25 @@ def inspect(
     With the same options, `restore` numbers them alike.
     """
     options = with_pipeline(pipeline, given)
-    from gfpvideo.look.inspect import inspect_sheet
-    from gfpvideo.media.still import write_sheet
+    for name, path in (("sheet", sheet), ("tracks", tracks)):
+        if path is not None:
+            check_written(name, path, [source], overwrite=overwrite)
+    from gfpvideo.look.inspect import SHOWN, SIDE, inspect_sheet
+    from gfpvideo.media.still import check_picture_target, write_sheet
     from gfpvideo.restoration.run import Job
 
+    if sheet is not None:
+        check_picture_target(sheet)
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 
         def show(count: int) -> None:
             bar.update(count - bar.n)
 
         job = Job(source, options=options)
-        found = job.inspect(job.parts.generator.size if sheet is not None else 256, show)
+        found = job.inspect(on_frame=show)
     if sheet is not None:
-        write_sheet(sheet, inspect_sheet(found, job.parts.generator, draw=draw))
+        moments = tqdm(job.moments_of(found, SHOWN, SIDE), unit="picture", file=sys.stderr, disable=None)
+        write_sheet(sheet, inspect_sheet(found, moments, draw=draw))
     for track in found.tracks.tracks:
         where = f"{track.id:>4}  shot {track.shot:<4}{track.start} - {track.end}"
         typer.echo(f"{where}  {track.size:6.1f} px  trust {track.trust:.2f}")

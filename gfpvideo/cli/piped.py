@@ -78,6 +78,10 @@ def _no_work_kept() -> Iterator[None]:
         yield
     except StoppedError:
         raise StoppedError("interrupted; nothing was written to standard output") from None
+    except OutputError as error:
+        if isinstance(error.__cause__, OutputError):  # without what it says of going on
+            raise error.__cause__ from None
+        raise
 
 
 def _spooled(scratch: Path) -> Path:

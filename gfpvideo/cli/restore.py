@@ -16,6 +16,7 @@ from gfpvideo.cli.common import (
     LogFile,
     LogLevel,
     PipelineName,
+    check_written,
     command,
     show_warnings,
     start_log,
@@ -25,7 +26,7 @@ from gfpvideo.cli.common import (
 from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.piped import PIPE, named, piped
-from gfpvideo.errors import OptionError, OutputError
+from gfpvideo.errors import OptionError
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
@@ -64,7 +65,7 @@ def restore(
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
     options = with_pipeline(pipeline, given)
     if report is not None:
-        _check_report(report, [*source, *([output] if output is not None else [])])
+        check_written("report", report, [*source, *([output] if output is not None else [])], overwrite=True)
     if len(source) > 1:
         if preview or through or ffmpeg_args or PIPE in (output, *source):
             raise OptionError("several films: no pipe, --preview or --via-ffmpeg; give those one film at a time")
@@ -84,14 +85,6 @@ def restore(
     if not quiet:
         typer.echo(summary(done), err=output == PIPE)
     return done.exit_code
-
-
-def _check_report(path: Path, films: list[Path]) -> None:
-    """Refuse before any work what :func:`write_report` cannot write, and what it should not."""
-    if path.is_dir() or not path.parent.is_dir():
-        raise OutputError(f"option report: {path}: give the name of a file, in a folder that exists")
-    if path.resolve() in (film.resolve() for film in films):
-        raise OptionError(f"option report: {path} is the source or the target; give another file")
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -116,10 +109,11 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
 
     from gfpvideo.look.preview import preview_sheet
     from gfpvideo.media.atomic import check_target
-    from gfpvideo.media.still import write_sheet
+    from gfpvideo.media.still import check_picture_target, write_sheet
     from gfpvideo.restoration.run import Job
 
     check_target(sheet, overwrite=options.overwrite)
+    check_picture_target(sheet)
     with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
 
         def show(count: int) -> None:
@@ -181,6 +175,7 @@ def summary(report: Report) -> str:
         f"  frames    {report.frames}",
         f"  tracks    {report.tracks}",
         f"  faces     {report.faces} restored, {report.spared} left as they were{_hopeless(report)}",
+        *([f"  why none  {report.why_none}"] if report.why_none else []),
         f"  model     {report.model} on {report.engine}",
         f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
         f"  warnings  {len(report.warnings) or 'none'}",

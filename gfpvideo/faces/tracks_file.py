@@ -96,6 +96,15 @@ class Tracks(_Record):
             size = f"{frame.size[0]}x{frame.size[1]}"
             raise InputError(f"{path}: made of a film of {self.width}x{self.height}, this one is {size}")
 
+    def by_frame(self) -> dict[int, tuple[Face, ...]]:
+        """The faces that are to be restored, by the index of their frame."""
+        found: dict[int, list[Face]] = {}
+        for record in self.tracks:
+            for index, points in record.frames.items() if record.restore else ():
+                face = Face(record.id, np.array(points, np.float64).reshape(5, 2), filled=False)
+                found.setdefault(index, []).append(face)
+        return {index: tuple(faces) for index, faces in found.items()}
+
 
 def recorded(frames: Iterator[Frame], path: Path, placement: Placement) -> Iterator[TrackedFrame]:
     """Stage: frames with the faces of a file, those that it says to restore; ``placement`` is the one in use.
@@ -123,9 +132,4 @@ def recorded_faces(path: Path, first: Frame, placement: Placement) -> dict[int, 
     """
     tracks = Tracks.read(path)
     tracks.check(first, placement, path)
-    by_frame: dict[int, list[Face]] = {}
-    for record in tracks.tracks:
-        for index, points in record.frames.items() if record.restore else ():
-            face = Face(record.id, np.array(points, np.float64).reshape(5, 2), filled=False)
-            by_frame.setdefault(index, []).append(face)
-    return {index: tuple(faces) for index, faces in by_frame.items()}
+    return tracks.by_frame()

@@ -76,7 +76,8 @@ class Assembly:
     def _muxer(self) -> str:
         suffix = self.target.suffix.lower()
         if suffix not in FORMATS:
-            raise OptionError(f"{self.target}: unknown container {suffix!r}; use one of {', '.join(FORMATS)}")
+            wrong = f"unknown container {suffix!r}" if suffix else "its name does not say which container it is"
+            raise OptionError(f"{self.target}: {wrong}; use one of {', '.join(FORMATS)}")
         return FORMATS[suffix]
 
     @cached_property

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fractions import Fraction
 
 import av
 import av.error
 import cv2
-from av.codec import Codec
+from av.codec import Codec, codecs_available
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
@@ -28,6 +29,10 @@ JPEG_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p
 """Old names of full-range formats, and the plain ones with the same samples."""
 
 
+_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+"""Those of x264 and x265, which know them by their place as well, and print what they think of others themselves."""
 _X264_THREADS = 4
 """Enough for the generator not to wait; each holds a few frames."""
 _AVX_512 = 13
@@ -108,6 +113,14 @@ def repeatable(codec: str, chosen: dict[str, str]) -> dict[str, str]:
     return {"x264-params": "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"}
 
 
+def quiet(settings: EncoderSettings) -> EncoderSettings:
+    """The same, but x265 does not print what it is going to do."""
+    if settings.codec != "libx265":
+        return settings
+    parameters = ":".join(filter(None, (settings.options.get("x265-params"), "log-level=error")))
+    return replace(settings, options=settings.options | {"x265-params": parameters})
+
+
 def threads_of(codec: str) -> int:
     """Threads that an encoder gets; 0 lets it count the processor's cores.
 
@@ -134,22 +147,31 @@ def find_encoder(name: str) -> Codec:
     try:
         codec = Codec(name, "w")
     except (ValueError, av.error.FFmpegError):
-        raise OptionError(f"option codec = {name!r}: this build of PyAV has no such encoder") from None
+        raise OptionError(f"option codec = {name!r}: this build of PyAV has no such encoder{_alike(name)}") from None
     if codec.type != "video":
         raise OptionError(f"option codec = {name!r}: not a video encoder")
     return codec
+
+
+def _alike(name: str) -> str:
+    """What to ask somebody who named an encoder that is not there: x264, H265, av1 are what people call them."""
+    wanted = name.lower()
+    found = [known for known in sorted(codecs_available) if wanted in known and has_encoder(known)]
+    found += [known for known in get_close_matches(wanted, codecs_available) if has_encoder(known)]
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
     """What an encoder is told of the options.
 
     Raises:
-        OptionError: if it does not know one.
+        OptionError: if it does not know one, or has no such preset.
     """
     names = _option_names(codec)
     chosen = dict(options.encoder_options)
     if options.preset is not None:
         chosen["preset"] = options.preset
+        _check_preset(codec.name, options.preset)
     if options.crf is not None:
         chosen["crf"] = f"{options.crf:g}"
     elif "crf" in names and not chosen.keys() & {"crf", "b", "qp"}:
@@ -158,6 +180,12 @@ def codec_options(codec: Codec, options: RestoreOptions) -> dict[str, str]:
     if unknown:
         raise OptionError(f"the encoder {codec.name} has no option {', '.join(unknown)}")
     return chosen
+
+
+def _check_preset(codec: str, preset: str) -> None:
+    known = {*_PRESETS, *map(str, range(len(_PRESETS)))}
+    if codec in {"libx264", "libx265"} and preset not in known:
+        raise OptionError(f"option preset = {preset!r}: {codec} has {', '.join(_PRESETS)}")
 
 
 def _option_names(codec: Codec) -> set[str]:

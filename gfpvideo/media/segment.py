@@ -1,5 +1,6 @@
 """Encode segments: runs of frames, each in a file of its own that stands for itself."""
 
+import io
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,12 +19,13 @@ from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.atomic import write_error
 from gfpvideo.media.compare import comparison
-from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate, threads_of
+from gfpvideo.media.encoder import EncoderSettings, encoder_settings, frame_rate, quiet, threads_of
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.patched import Patched
 from gfpvideo.media.places import PLACE_BASE, Places, Segment, writing
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.target import written_picture
 from gfpvideo.options.restore import Comparison, RestoreOptions
 
 
@@ -61,6 +63,15 @@ class SegmentEncoder:
             )
         return Segment(path, tuple(pts), packets.reorder)
 
+    def try_out(self, picture: VideoFrame) -> None:
+        """Open the encoder as it will be opened for such pictures, and write nothing.
+
+        Raises:
+            OptionError: if the encoder does not work with this picture or these options.
+        """
+        with av.open(io.BytesIO(), "w", format="matroska") as container:
+            self._open(container, self._source.path, quiet(encoder_settings(self._options, picture)), picture)
+
     def _settings_for(self, first: VideoFrame) -> EncoderSettings:
         if self._settings is None:
             self._settings = encoder_settings(self._options, first)
@@ -92,6 +103,20 @@ class SegmentEncoder:
             except OSError as error:
                 raise write_error(path, error) from error
         return video
+
+
+def try_encoder(film: VideoSource, options: RestoreOptions) -> None:
+    """Refuse an encoder that does not take a film, and options that it does not take, before any work.
+
+    Raises:
+        OptionError: if it is one of those; the machines of a cluster may have devices that this one lacks.
+    """
+    picture = written_picture(film.path, options)
+    if picture is None or options.cluster is not None:
+        return
+    if options.compare == "side":
+        picture = VideoFrame(2 * picture.width, picture.height, picture.format.name)
+    SegmentEncoder(film, options).try_out(picture)
 
 
 @contextmanager

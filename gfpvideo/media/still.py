@@ -124,7 +124,7 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
             carried = picture.carried
             if restored.frame.size != picture.frame.size:
                 carried = carried.resized(*restored.frame.size)
-            Image.fromarray(pixels, picture.mode).save(scratch, **carried.saving(target))
+            Image.fromarray(pixels).save(scratch, **carried.saving(target))
         else:
             _write_deep(pixels, scratch)
 

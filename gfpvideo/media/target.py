@@ -80,13 +80,23 @@ def settle(source: Path, target: Path | None, options: RestoreOptions) -> tuple[
     named = target or default_target(source, "libx264", suffix[1:])
     muxer = FORMATS[suffix]
     if options.codec != AUTO:
-        if not muxer_holds(muxer, options.codec):
-            raise OptionError(f"{named}: {suffix} does not hold {options.codec}; .mkv does, or give another --codec")
+        _check_codec(named, muxer, options.codec)
         settled, warnings = options, []
     else:
         settled, warnings = _settled(named, written_format(source, options), muxer, options)
     codec_options(find_encoder(settled.codec), settled)
     return settled, warnings
+
+
+def _check_codec(target: Path, muxer: str, codec: str) -> None:
+    """Refuse an encoder whose film could not be written, in the target or in the segments on the way to it."""
+    if not muxer_holds("matroska", codec):
+        raise OptionError(
+            f"option codec = {codec!r}: work is kept in Matroska, which does not hold it; give ffv1 or prores_ks, or"
+            f" have ffmpeg encode: --via-ffmpeg out --ffmpeg-args='-c:v {codec}'"
+        )
+    if not muxer_holds(muxer, codec):
+        raise OptionError(f"{target}: {target.suffix} does not hold {codec}; .mkv does, or give another --codec")
 
 
 def _settled(
@@ -107,17 +117,27 @@ def _settled(
 
 
 def written_format(source: Path, options: RestoreOptions) -> tuple[VideoFormat, tuple[int, int]]:
-    """Pixel format and size of what will be encoded, as a blank picture comes through the filters.
+    """Pixel format and size of what will be encoded; errors as :func:`written_picture`."""
+    picture, size = _written(source, options)
+    return (VideoFormat("yuv420p", 64, 64) if picture is None else picture.format), size
+
+
+def written_picture(source: Path, options: RestoreOptions) -> VideoFrame | None:
+    """A blank picture as it comes through the filters to the encoder; ``None`` where the container does not tell.
 
     Raises:
         InputError: if the film cannot be opened.
         UnsupportedMediaError: if it holds no video that can be restored.
         OptionError: if a filter does not work.
     """
+    return _written(source, options)[0]
+
+
+def _written(source: Path, options: RestoreOptions) -> tuple[VideoFrame | None, tuple[int, int]]:
     with open_container(source) as container:
         stream = main_video(container, source, Limits(options.max_side, options.max_streams))
         if stream.format is None or stream.time_base is None:
-            return VideoFormat("yuv420p", 64, 64), (stream.width, stream.height)
+            return None, (stream.width, stream.height)
         name = nearest(stream.format) if not options.filters else stream.format.name
         last = VideoFrame(stream.width, stream.height, name)
         larger = (lanczos(options.upscale),) if options.upscale > 1 else ()
@@ -126,7 +146,7 @@ def written_format(source: Path, options: RestoreOptions) -> tuple[VideoFormat, 
                 passed = filtered(_once(last), filters, stream, stream.time_base)
                 last = next(passed, last)
             last = _plain(last)
-    return last.format, (last.width, last.height)
+    return last, (last.width, last.height)
 
 
 def _once(picture: VideoFrame) -> Iterator[VideoFrame]:

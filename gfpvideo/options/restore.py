@@ -339,8 +339,13 @@ class RestoreOptions(BaseModel):
     @field_validator("only", "skip", "devices", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        """Lists may come as text: ``3,7``."""
-        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        """Lists may come as text: ``3,7``; a text with nothing in it is a mistake, not the default."""
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in value.split(",") if part.strip()]
+        if not parts:
+            raise ValueError("names nothing: leave it out, or separate what it names by commas")
+        return parts
 
     @field_validator("devices")
     @classmethod

@@ -7,6 +7,7 @@ from threading import Event as Flag
 
 from gfpvideo.media.assemble import Assembly
 from gfpvideo.media.atomic import check_target
+from gfpvideo.media.segment import try_encoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
 from gfpvideo.options.restore import RestoreOptions
@@ -20,6 +21,7 @@ from gfpvideo.restoration.jobs.journal import open_journal
 from gfpvideo.restoration.jobs.one_process import OneProcess
 from gfpvideo.restoration.load import Parts, load_finder
 from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.outcome import conclude
 from gfpvideo.restoration.way import reach
 from gfpvideo.restoration.who import choose_in_film
 
@@ -36,6 +38,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
     check_target(target, overwrite=options.overwrite)
     assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
     assembly.plan()
+    try_encoder(film, options)
     if options.disk_check:
         check_space(target, film, options)
     return assembly
@@ -79,6 +82,7 @@ def restore_film(
             yield from OneProcess(film, journal, parts, chosen, report, stop).run()
             yield Muxing()
             assembly.write(journal.segments())
+            conclude(report, options, Followed(journal.folder, journal.length).tracks)
         _close(report, film, assembly)
 
 
@@ -95,10 +99,11 @@ def _shared(
         with open_journal(assembly.target, fingerprint, options.segment, resume=options.resume) as journal:
             yield from foreman.restore(journal, reach(options).ahead, chosen.only)
             yield Muxing()
-            whole = Followed(journal.folder, journal.length).whole
-            assert whole is not None
-            film.recall(whole.account)
+            followed = Followed(journal.folder, journal.length)
+            assert followed.whole is not None
+            film.recall(followed.whole.account)
             assembly.write(journal.segments())
+            conclude(report, options, followed.tracks)
     _close(report, film, assembly)
 
 

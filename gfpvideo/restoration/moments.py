@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.errors import InputError, StoppedError
+from gfpvideo.faces.align import template
 from gfpvideo.faces.choose import choose
 from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.pixels.geometry import face_size
+from gfpvideo.pixels.geometry import Affine, face_size, similarity_transform
 from gfpvideo.pixels.patches import window
 from gfpvideo.restoration.load import Parts
 from gfpvideo.restoration.opening import open_film
+from gfpvideo.restoration.survey import Survey
 from gfpvideo.restoration.way import follow, reach, restore_faces
 from gfpvideo.restoration.who import choose_in_film
 from gfpvideo.stages.run import Run
@@ -92,7 +95,44 @@ def moments(
         raise InputError(f"{source}: no face was found that is to be restored")
     with open_film(source, options) as film:
         tracked = (TrackedFrame(frame, faces.get(frame.index, ())) for frame in film.frames())
-        return [_shown(restored, place, side) for place, restored in _restored(tracked, places.items, parts, options)]
+        shown = _restored(tracked, places.items, parts, options)
+        return [_shown(restored, place, side, partial(_around, side=side)) for place, restored in shown]
+
+
+def moments_of_tracks(
+    source: Path, options: RestoreOptions, parts: Parts, found: Survey, *, each: int, side: int
+) -> Iterator[Moment]:
+    """A few moments of every track, in the order of the film, each face upright and as large as the others.
+
+    Each is restored as it will be in the film, but for other faces that touch it.
+
+    Args:
+        source: the film that was surveyed; it is read again.
+        options: how it was surveyed, and would be restored.
+        parts: the networks.
+        found: who is in it.
+        each: moments of a track at most.
+        side: side of their pictures.
+
+    Raises:
+        InputError: if the film cannot be read.
+    """
+    faces, target = found.tracks.by_frame(), template(side, parts.landmarks_512)
+    places = sorted(
+        (_Place(index, face) for record in found.tracks.tracks for index, face in _picked(found, record.id, each)),
+        key=lambda place: place.index,
+    )
+    with open_film(source, options, count_all=True) as film:
+        tracked = (TrackedFrame(frame, faces.get(frame.index, ())) for frame in film.frames())
+        for place, restored in _restored(tracked, places, parts, options, alone=True):
+            yield _shown(restored, place, side, lambda face: similarity_transform(face.landmarks, target))
+
+
+def _picked(found: Survey, track: int, each: int) -> list[tuple[int, Face]]:
+    """Frames and faces of a track: the first that was kept, the last, and what lies evenly between."""
+    crops, indexes = found.crops[track], found.indexes[track]
+    picked = sorted({round(place) for place in np.linspace(0, len(crops) - 1, each)})
+    return [(indexes[number], crops[number].face) for number in picked]
 
 
 def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> RestoreOptions:
@@ -134,32 +174,41 @@ def _largest_of_shots(frames: Iterator[TrackedFrame], options: RestoreOptions) -
 
 
 def _restored(
-    frames: Iterator[TrackedFrame], places: list[_Place], parts: Parts, options: RestoreOptions
+    frames: Iterator[TrackedFrame], places: list[_Place], parts: Parts, options: RestoreOptions, *, alone: bool = False
 ) -> Iterator[tuple[_Place, RestoredFrame]]:
-    """Each place with its frame, restored out of the frames around it."""
+    """Each place with its frame, restored out of the frames around it; ``alone``: no other face is restored there."""
     around = reach(options)
     held: deque[TrackedFrame] = deque(maxlen=around.back + 1 + around.ahead)
     waiting = deque(places)
     for tracked in frames:
         held.append(tracked)
         while waiting and tracked.frame.index >= waiting[0].index + around.ahead:
-            yield _one(held, waiting.popleft(), parts, options)
+            yield _one(held, waiting.popleft(), parts, options, alone)
+        if not waiting:
+            return
     while waiting and held:
-        yield _one(held, waiting.popleft(), parts, options)
+        yield _one(held, waiting.popleft(), parts, options, alone)
 
 
 def _one(
-    held: "deque[TrackedFrame]", place: _Place, parts: Parts, options: RestoreOptions
+    held: "deque[TrackedFrame]", place: _Place, parts: Parts, options: RestoreOptions, alone: bool
 ) -> tuple[_Place, RestoredFrame]:
+    if alone:
+        options = options.model_copy(update={"only": (place.face.track,)})
     with Run(threads=False) as run:
         return place, next(restore_faces(iter(held), parts, options, run, place.index))
 
 
-def _shown(restored: RestoredFrame, place: _Place, side: int) -> Moment:
+def _shown(restored: RestoredFrame, place: _Place, side: int, seen: Callable[[Face], Affine]) -> Moment:
     frame: Frame = restored.frame
     (face,) = (face for face in restored.faces if face.track == place.face.track)  # as large as the frame is now
-    scale = side / (_AROUND * face_size(face.landmarks))
-    shift = np.full(2, (side - 1) / 2) - scale * face.landmarks.mean(axis=0)
-    to_window = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
+    to_window = seen(face)
     before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(frame, ()), restored))
     return Moment(frame.index, frame.pts * frame.time_base, place.face.track, before, after)
+
+
+def _around(face: Face, side: int) -> Affine:
+    """From display coordinates to a window with sides of ``side`` pixels, the face in its middle."""
+    scale = side / (_AROUND * face_size(face.landmarks))
+    shift = np.full(2, (side - 1) / 2) - scale * face.landmarks.mean(axis=0)
+    return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])

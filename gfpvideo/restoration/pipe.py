@@ -10,6 +10,7 @@ from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.load import load_parts
 from gfpvideo.restoration.opening import checked, open_film, open_standard_input
+from gfpvideo.restoration.outcome import conclude, note_tracks
 from gfpvideo.restoration.way import follow, restore_faces
 from gfpvideo.stages.run import Run
 
@@ -27,18 +28,21 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
     """
     parts = load_parts(options)
     report = Report(str(source or STANDARD_INPUT), str(STANDARD_OUTPUT))
+    tracks: set[int] = set()
     report.use(parts.generator.model.name, parts.generator.engine.name)
     film = open_film(source, options) if source is not None else open_standard_input(options)
     with film, Run() as run, Y4mWriter(film) as writer:
         frames = film.frames() if source is not None else checked(film.frames(), options)
-        restored = restore_faces(follow(run("decode", frames, thread=True), parts, options, run), parts, options, run)
+        followed = note_tracks(follow(run("decode", frames, thread=True), parts, options, run), tracks)
+        restored = restore_faces(followed, parts, options, run)
         intervals = _Intervals()
         with closing(finished(restored, film, options)) as pictures:
             for item, picture in pictures:
                 writer.write(picture, report.frames)
                 report.note(item)
                 intervals.note(item.frame.pts)
-    report.warnings = [*film.warnings, *writer.warnings, *intervals.warnings()]
+    conclude(report, options, lambda: tracks)
+    report.warnings = [*report.warnings, *film.warnings, *writer.warnings, *intervals.warnings()]
     report.stages = run.seconds
     return report
 

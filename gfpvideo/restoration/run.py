@@ -16,14 +16,15 @@ from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
-from gfpvideo.restoration.batch import Batch, found_in, is_picture
+from gfpvideo.restoration.batch import FILM_SUFFIXES, Batch, found_in, is_picture
 from gfpvideo.restoration.events import Done, Event, FrameDone, Warned
 from gfpvideo.restoration.film import planned, restore_film
 from gfpvideo.restoration.jobs.archive import Archive, Film, Restored
 from gfpvideo.restoration.jobs.staff import Staff
 from gfpvideo.restoration.load import Parts, load_finder, load_parts
-from gfpvideo.restoration.moments import Moment, moments
+from gfpvideo.restoration.moments import Moment, moments, moments_of_tracks
 from gfpvideo.restoration.opening import for_stills, open_film
+from gfpvideo.restoration.outcome import together
 from gfpvideo.restoration.still import restore_picture
 from gfpvideo.restoration.survey import Survey, survey
 
@@ -188,6 +189,16 @@ class Job:
         """
         return survey(self.source, self.options, self._parts or load_finder(self.options), size, on_frame)
 
+    def moments_of(self, found: Survey, each: int, side: int) -> Iterator[Moment]:
+        """Up to ``each`` moments of every track that :meth:`inspect` found, as they will be in the film.
+
+        Args:
+            found: what it found.
+            each: moments of a track at most.
+            side: side of their pictures.
+        """
+        return moments_of_tracks(self.source, self.options, self.parts, found, each=each, side=side)
+
     def preview(self, most: int = 12, side: int = 320, on_frame: Callable[[int], None] | None = None) -> list[Moment]:
         """The best moment of each shot of a film, before and after, as it would be restored.
 
@@ -233,6 +244,7 @@ class Job:
         if self.kind == "folder":
             share = self._shared if self.options.cluster is not None else None
             yield from Batch(self._files(), target, self.options, self.piece, share, report, stop).run()
+            report.why_none = "" if report.faces else together(report.pieces)
         elif self.kind == "picture":
             yield from restore_picture(source, target, self._options(), lambda: self.parts, report, stop)
         else:
@@ -277,7 +289,9 @@ class Job:
 
     def _check_list(self) -> None:
         if self._wanted is None:
-            raise OptionError("several films need a folder to go to: give -o")
+            last = self.sources[-1]
+            meant = "" if last.exists() else f" ({last} does not exist: if it is the target, give -o {last})"
+            raise OptionError(f"several films need a folder to go to: give -o{meant}")
         for path in self.sources:
             if path.is_dir():
                 raise OptionError(f"{path}: give one folder, or several films and pictures")
@@ -286,10 +300,21 @@ class Job:
         if self._wanted.is_file():
             raise OptionError(f"{self._wanted}: several films go to a folder, and this is a file; give another -o")
 
+    def _check_folder(self) -> None:
+        """Refuse to make a folder that is called like a file: whoever names one expects a film."""
+        suffix = self.target.suffix.lower()
+        if suffix in FILM_SUFFIXES | PICTURE_SUFFIXES and not self.target.exists():
+            raise OptionError(
+                f"{self.target}: several films and pictures go to a folder, and {suffix} is a file's suffix; give the"
+                " name of a folder with -o"
+            )
+
     def _check(self) -> None:
         """Refuse what can be refused before anything is opened."""
         if len(self.sources) > 1:
             self._check_list()
+        if self.kind == "folder" and self._wanted is not None:
+            self._check_folder()
         film = not all(map(is_picture, self.sources))
         if self.source.is_dir():
             film = bool(found_in(self.source)[1])

@@ -14,6 +14,7 @@ from gfpvideo.restoration.events import Event, FrameDone, Loading
 from gfpvideo.restoration.jobs.folder import owned
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.restoration.opening import for_stills
+from gfpvideo.restoration.outcome import conclude, note_tracks
 from gfpvideo.restoration.way import follow, restore_faces
 from gfpvideo.restoration.who import choose_persons
 from gfpvideo.stages.run import Run
@@ -38,13 +39,15 @@ def restore_picture(
     report.use(parts.generator.model.name, parts.generator.engine.name)
     _check_stop(stop, f"{source}: interrupted; nothing was written")
     chosen = yield from choose_persons(iter([picture.frame]), 1, options, parts, stop)
+    tracks: set[int] = set()
     with Run() as run:
-        followed = follow(iter([picture.frame]), parts, chosen, run)
+        followed = note_tracks(follow(iter([picture.frame]), parts, chosen, run), tracks)
         for restored in restore_faces(followed, parts, chosen, run):
             with owned(target):
                 write_picture(picture, restored, target, overwrite=options.overwrite)
             report.note(restored)
             yield FrameDone(restored, report.frames, 1)
+    conclude(report, options, lambda: tracks)
     report.warnings += picture.warnings
     report.add_seconds(run.seconds)
 

@@ -30,6 +30,8 @@ class Survey:
     tracks: Tracks
     crops: dict[int, list[Crop]]
     """A few crops of each track, spread over its time, by its number."""
+    indexes: dict[int, list[int]]
+    """Indexes of the frames that these were cut out of."""
 
 
 @dataclass
@@ -41,10 +43,10 @@ class _Seen:
     times: list[Fraction] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
     trusts: list[float] = field(default_factory=list)
-    crops: Spread[Crop] = field(default_factory=lambda: Spread(_KEPT))
+    crops: Spread[tuple[int, Crop]] = field(default_factory=lambda: Spread(_KEPT))
 
     def add(self, crop: Crop, frame: Frame) -> None:
-        self.crops.add(crop)
+        self.crops.add((frame.index, crop))
         self.landmarks[frame.index] = crop.face.landmarks.reshape(-1).tolist()
         self.times.append(frame.pts * frame.time_base)
         self.sizes.append(face_size(crop.face.landmarks))
@@ -83,7 +85,9 @@ class SoFar:
         """The tracks by now; the last ones may not have ended yet."""
         records = [track.record(number) for number, track in sorted(self._seen.items())]
         tracks = Tracks(placement=options.placement, width=self.size[0], height=self.size[1], tracks=records)
-        return Survey(tracks, {number: list(track.crops.items) for number, track in sorted(self._seen.items())})
+        kept = {number: track.crops.items for number, track in sorted(self._seen.items())}
+        crops = {number: [crop for _, crop in items] for number, items in kept.items()}
+        return Survey(tracks, crops, {number: [index for index, _ in items] for number, items in kept.items()})
 
 
 def surveyed(

@@ -166,10 +166,13 @@ def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
     shutil.copy(archive / "a.mp4", archive / "more" / "a.mp4")
     twins = [str(archive / "a.mp4"), str(archive / "more" / "a.mp4")]
     for words, told in (
-        ([*films], "several films need a folder to go to: give -o"),
+        ([*films], "several films need a folder to go to: give -o\n"),
+        ([films[0], "better.mkv"], "(better.mkv does not exist: if it is the target, give -o better.mkv)"),
         ([*films, str(archive), "-o", "x"], "give one folder, or several films and pictures"),
         ([*films, "none.mp4", "-o", "x"], "none.mp4: no such file"),
         ([*films, "-o", str(archive / "notes.txt")], "several films go to a folder"),
+        ([*films, "-o", str(tmp_path / "x.MKV")], "and .mkv is a file's suffix"),
+        ([str(archive), "-o", str(tmp_path / "x.jpg")], "give the name of a folder with -o"),
         ([*films, "-o", "x", "--preview"], "give those one film at a time"),
         ([*films, "-o", "-"], "give those one film at a time"),
         ([*twins, "-o", str(tmp_path / "x")], "would both become"),
@@ -177,7 +180,7 @@ def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
         done = RUNNER.invoke(app, ["restore", *words])
         assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
         assert told in done.stderr
-    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob("x*"))
 
 
 def test_the_command_line_reports_each(archive: Path, tmp_path: Path) -> None:

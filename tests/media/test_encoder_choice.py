@@ -105,9 +105,22 @@ def test_filters_are_thought_of(tmp_path: Path) -> None:
         ("yuv420p", "out.mov", RestoreOptions(codec="ffv1"), r"out\.mov: \.mov does not hold ffv1; \.mkv does"),
         ("yuv420p", "out.ts", RestoreOptions(codec="ffv1"), r"\.ts does not hold ffv1"),
         ("yuv420p", "out.mov", RestoreOptions(codec="libvpx-vp9"), r"\.mov does not hold libvpx-vp9"),
-        ("yuv420p", "out.mp4", RestoreOptions(codec="nonsense"), "no such encoder"),
+        ("yuv420p", "out.mp4", RestoreOptions(codec="nonsense"), "no such encoder$"),
+        ("yuv420p", "out.mp4", RestoreOptions(codec="X264"), r"no such encoder; did you mean libx264\?"),
+        ("yuv420p", "out", RestoreOptions(), r"out: its name does not say which container it is; use one of \.mp4"),
         ("yuv420p", "out.mp4", RestoreOptions(encoder_options={"tuen": "film"}), "libx264 has no option tuen"),
         ("yuv420p", "out.mkv", RestoreOptions(codec="ffv1", preset="fast"), "ffv1 has no option preset"),
+        ("yuv420p", "out.mp4", RestoreOptions(preset="warp"), "'warp': libx264 has ultrafast, .*, veryslow, placebo"),
+        ("yuv420p", "out.mkv", RestoreOptions(codec="libx265", preset="10"), "'10': libx265 has ultrafast, "),
+        (
+            "yuv420p",
+            "out.mp4",
+            RestoreOptions(encoder_options={"tune": "warp"}),
+            "libx264 does not work .*warp",
+        ),
+        ("yuv420p", "out.mov", RestoreOptions(codec="prores_ks", encoder_options={"profile": "9"}), "profile"),
+        ("yuv420p", "out.mov", RestoreOptions(codec="dnxhd"), "'dnxhd': work is kept in Matroska, .*-c:v dnxhd"),
+        ("yuv420p", "out.mkv", RestoreOptions(codec="gif"), "'gif': work is kept in Matroska"),
     ],
 )
 def test_what_cannot_be_is_refused_before_networks_are_loaded(
@@ -132,7 +145,7 @@ def test_an_encoder_that_is_named_is_taken_at_its_word(tmp_path: Path) -> None:
 @pytest.mark.skipif(not has_encoder("h264_nvenc"), reason="this PyAV has no encoder that needs a device")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
 def test_a_device_that_an_encoder_lacks_is_no_fault_of_the_file(tmp_path: Path) -> None:
-    options = RestoreOptions(codec="h264_nvenc", model="compact")
+    options = RestoreOptions(codec="h264_nvenc", model="missing.pth")  # refused before it is looked for
     with pytest.raises(OptionError, match="h264_nvenc does not work with this picture or these options"):
         gfpvideo.restore(film(tmp_path / "film.mkv", "yuv420p"), tmp_path / "out.mkv", options)
 

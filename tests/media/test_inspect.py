@@ -15,11 +15,16 @@ import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import InputError
+from gfpvideo.faces.align import template
 from gfpvideo.faces.choose import choose
 from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.frames import Face, Samples, TrackedFrame
 from gfpvideo.options.timecode import timecode
-from helpers import facts, frame_of
+from gfpvideo.pixels.geometry import similarity_transform
+from gfpvideo.pixels.patches import window
+from gfpvideo.restoration.events import FrameDone
+from gfpvideo.restoration.run import Job
+from helpers import assert_same, facts, frame_of
 from quick import QUICK
 
 
@@ -53,6 +58,23 @@ def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_
     assert found.planes != facts(film, planes=True).planes
 
 
+def test_the_sheet_shows_faces_as_the_film_will(film: Path, tmp_path: Path) -> None:
+    """Not the generator's guess for each crop by itself, which is sharper than what is gathered, believed, steadied."""
+    options = RestoreOptions(end=Fraction(1), **QUICK)
+    job = Job(film, options=options)
+    shown = {moment.index: moment.after for moment in job.moments_of(job.inspect(), 3, 96)}
+    assert len(shown) == 3
+    target, made = template(96, job.parts.landmarks_512), {}
+
+    def note(done: FrameDone) -> None:
+        (face,) = done.restored.faces
+        made[done.restored.frame.index] = window(done.restored, similarity_transform(face.landmarks, target), (96, 96))
+
+    gfpvideo.restore(film, tmp_path / "film.mkv", options, on_frame=note)
+    for index, picture in shown.items():
+        assert_same(picture, made[index], "alike")
+
+
 def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp_path: Path) -> None:
     """Filters, the part and how faces are followed decide who bears which number, and where."""
     pipeline = tmp_path / "mine.toml"
@@ -74,7 +96,8 @@ def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp
 
 @pytest.mark.parametrize("way", ["edited", "--skip", "--only"])
 def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, tracks: Path, tmp_path: Path) -> None:
-    arguments: list[object] = {"edited": [], "--skip": ["--skip", "1,5"], "--only": ["--only", "2"]}[way]
+    arguments: list[object] = {"edited": [], "--skip": ["--skip", "1"], "--only": ["--only", "2"]}[way]
+    edited = None
     if way == "edited":
         content = json.loads(tracks.read_text())
         content["tracks"][0]["restore"] = False
@@ -82,7 +105,11 @@ def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, track
         edited.write_text(json.dumps(content))
         arguments = ["--tracks", edited]
     target = tmp_path / "restored.mkv"
-    assert run("restore", film, "-o", target, "--codec", "ffv1", "--quiet", *arguments)[0] == 0
+    code, summary, errors = run("restore", film, "-o", target, "--codec", "ffv1", *arguments)
+    assert code == ("warning: track 2 never occurs: there is track 1" in errors) == (way == "--only")
+    told = f"{edited} holds no face that is to be restored" if edited else "(track 1) was chosen"
+    assert "why none  " in summary
+    assert told in summary
     assert facts(target, planes=True).planes == facts(film, planes=True).planes
 
 

@@ -418,7 +418,8 @@ def test_devices_that_do_not_decode_here_are_refused(kind: str, film: Path, tmp_
         ({"codec": "aac"}, "not a video encoder"),
         ({"codec": "ffv1", "crf": 20}, "no option crf"),
         ({"encoder_options": {"sharpness": "9"}}, "no option sharpness"),
-        ({"preset": "warp"}, "does not work"),
+        ({"preset": "warp"}, "libx264 has ultrafast"),
+        ({"encoder_options": {"tune": "warp"}}, "does not work"),
     ],
 )
 def test_wrong_encoder_options_leave_no_file(values: dict[str, Any], words: str, film: Path, tmp_path: Path) -> None:

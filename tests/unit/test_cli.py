@@ -49,6 +49,9 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
         (["album", "missing"], "missing: no such folder"),
+        (["bench", "missing.mp4"], "missing.mp4: no such file"),
+        (["restore", "SAMPLE", "--only", ""], "option only = '': names nothing"),
+        (["restore", "SAMPLE", "--skip", ","], "option skip = ',': names nothing"),
         (["jobs", "list", "missing"], "missing: no such folder"),
         (["restore", "SAMPLE", "--report", "missing/report.json"], "in a folder that exists"),
         (["restore", "GARBAGE", "--report", "GARBAGE"], "is the source or the target"),
@@ -72,6 +75,47 @@ def test_errors_are_one_line_and_exit_2(arguments: list[str], words: str, film: 
     assert words in lines[0]
     assert "Traceback" not in result.output
     assert list(tmp_path.iterdir()) == [garbage]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [
+        ("inspect", "--tracks", "there.json"),
+        ("inspect", "--sheet", "there.png"),
+        ("album", "--sheet", "there.png"),
+        ("bench", "--json", "there.json"),
+    ],
+)
+def test_files_that_are_there_stay_unless_somebody_says_otherwise(
+    command: str, option: str, name: str, film: Path, tmp_path: Path
+) -> None:
+    there, source = tmp_path / name, tmp_path if command == "album" else film
+    there.write_text("of value")
+    result = runner.invoke(app, [command, str(source), option, str(there)])
+    told = f"gfpvideo: option {option[2:]}: {there} exists already; give --overwrite to replace it, or another name\n"
+    assert (result.exit_code, result.stderr) == (2, told)
+    assert there.read_text() == "of value"
+    wrong = runner.invoke(app, [command, str(source), option, str(tmp_path / "missing" / name)])
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert "in a folder that exists" in wrong.stderr
+
+
+def test_a_film_is_not_overwritten_by_what_is_said_of_it(film: Path) -> None:
+    before = film.read_bytes()
+    for arguments in (["inspect", str(film), "--tracks"], ["bench", str(film), "--json"]):
+        result = runner.invoke(app, [*arguments, str(film), "--overwrite"])
+        assert (result.exit_code, "is the source" in result.stderr) == (2, True)
+    assert film.read_bytes() == before
+
+
+def test_a_sheet_is_a_picture_by_its_name(film: Path, tmp_path: Path) -> None:
+    for arguments in (
+        ["inspect", str(film), "--sheet", str(tmp_path / "sheet.docx")],
+        ["restore", str(film), "--preview", "-o", str(tmp_path / "sheet.mkv")],
+    ):
+        result = runner.invoke(app, arguments)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert "unknown kind of picture" in result.stderr
 
 
 @pytest.mark.parametrize("log", [[], ["--log-file", "LOG"], ["--log-level", "error"], ["--log-level", "info"]])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gfpvideo.cli import app
-from gfpvideo.errors import OutputError, StoppedError
+from gfpvideo.errors import GfpvideoError, OutputError, StoppedError
 from gfpvideo.media.places import Segment
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import SegmentDone
@@ -271,6 +271,25 @@ def test_work_of_an_older_version_is_kept_and_refused(tmp_path: Path) -> None:
     assert (folder / "journal.jsonl").exists()
     assert RUNNER.invoke(app, ["jobs", "clean", str(folder)]).exit_code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(KeyboardInterrupt(), "interrupted at once; 4 frames are done: "), (OutputError("the disk is full"), "full; 4 ")],
+)
+def test_who_is_stopped_short_is_told_of_what_is_kept(error: BaseException, told: str, tmp_path: Path) -> None:
+    target = tmp_path / "film.mkv"
+    with pytest.raises(type(error)) as plain, open_journal(target, FINGERPRINT, 4, resume=False):
+        raise error
+    assert plain.value is error
+    with (
+        pytest.raises(GfpvideoError, match=f"{told}.*go on with --resume"),
+        open_journal(target, FINGERPRINT, 4, resume=False) as journal,
+    ):
+        add(journal, 0, 18)
+        raise error
+    with open_journal(target, FINGERPRINT, 4, resume=True) as journal:
+        assert journal.frames == 4
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:

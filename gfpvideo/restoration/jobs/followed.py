@@ -238,6 +238,14 @@ class Followed:
             for offset, found in enumerate(run.detections)
         }
 
+    def tracks(self) -> set[int]:
+        """Numbers of all tracks of the known frames."""
+        found: set[int] = set()
+        with suppress(OtherPictureError):
+            for number in range(self._runs):
+                found.update(track for faces in self.run(number).faces for track, *_ in faces)
+        return found
+
     def place(self, until: int) -> Place | None:
         """The last place up to a frame from which the film can be read; ``None``: only from its beginning."""
         for number in reversed(range(self._runs)):

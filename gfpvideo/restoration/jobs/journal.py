@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gfpvideo.errors import OutputError
+from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.media.atomic import sync, write_error
 from gfpvideo.media.places import Segment
 from gfpvideo.report import Report
@@ -196,19 +196,38 @@ def open_journal(target: Path, fingerprint: Fingerprint, length: int, *, resume:
     When the block ends well the work folder is removed; when it does not, it is kept if it holds a segment.
 
     Raises:
+        StoppedError: if the block was interrupted (by a second Ctrl-C), and a segment is finished.
         OutputError: if another process works on it, it cannot be written, there is one from before but no ``resume``,
             or that one was begun with something else.
     """
     folder = work_folder(target)
     with owned(target):
         try:
-            yield _begin(folder, target, Begun(length=length, fingerprint=fingerprint), resume=resume)
+            journal = _begin(folder, target, Begun(length=length, fingerprint=fingerprint), resume=resume)
+            with _told_what_is_kept(journal, resume=resume):
+                yield journal
         except BaseException:
             if not _worth_keeping(folder):
                 with suppress(OutputError):  # what went wrong before is what matters
                     empty(folder)
             raise
         _remove_done(folder)
+
+
+@contextmanager
+def _told_what_is_kept(journal: Journal, *, resume: bool) -> Iterator[None]:
+    """Say of an interruption, or of a disk that is full, that what is finished is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not journal.frames:
+            raise
+        raise StoppedError(f"interrupted at once; {journal.frames} frames are done: go on with --resume") from None
+    except OutputError as error:
+        if resume or not journal.frames or "--resume" in str(error):
+            raise  # who goes on already knows, or is told by the command that does it by itself
+        kept = f"{journal.frames} frames are done: with the same target, go on with --resume"
+        raise OutputError(f"{error}; {kept}") from error
 
 
 def _worth_keeping(folder: Path) -> bool:
