@@ -82,7 +82,7 @@ def _write(picture: np.ndarray, name: str) -> None:
 def _write_moving(sides: list[np.ndarray], path: Path) -> None:
     """Frames, forth and back, over and over."""
     pictures = [Image.fromarray(side) for side in (*sides, *sides[-2:0:-1])]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / 18, loop=0, quality=35, method=4)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=1000 / 18, loop=0, quality=32, method=4)
 
 
 if __name__ == "__main__":
