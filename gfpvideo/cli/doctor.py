@@ -1,5 +1,6 @@
 """``gfpvideo doctor``: what a bug report needs."""
 
+import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -8,6 +9,7 @@ from pathlib import Path
 import typer
 
 from gfpvideo.cli.common import WeightsDir, command
+from gfpvideo.errors import WeightsError
 from gfpvideo.version import __version__
 
 _PACKAGES = (
@@ -20,7 +22,7 @@ _ENCODERS = (
 
 @command
 def doctor(weights_dir: WeightsDir = None) -> int:
-    """Print versions, devices, encoders, weights and disk: put it into a bug report."""
+    """Print versions, devices, encoders, weights and disk, for a bug report; exit code 1 if something is amiss."""
     sections = {
         "gfpvideo": [f"{__version__}, Python {platform.python_version()}, {platform.platform()}"],
         "packages": [_package(name) for name in _PACKAGES],
@@ -28,12 +30,44 @@ def doctor(weights_dir: WeightsDir = None) -> int:
         "encoders": _encoders(),
         "weights": _weights(weights_dir),
         "disk": _disk(),
+        "amiss": (amiss := _amiss()) or ["nothing that was looked at"],
     }
     for name, lines in sections.items():
         typer.echo(f"{name}:")
         for line in lines:
             typer.echo(f"  {line}")
-    return 0
+    return int(bool(amiss))
+
+
+def _amiss() -> list[str]:
+    """What keeps a film from being restored: damaged or missing files, no encoder, a cache that cannot be written."""
+    from gfpvideo.media.encoder import has_encoder
+    from gfpvideo.networks.graphs import cache_folder
+
+    missing = [f"{name}: this FFmpeg lacks the encoder" for name in ("libx264", "ffv1") if not has_encoder(name)]
+    folder = cache_folder()
+    unwritable = [] if _writable(folder) else [f"{folder}: cannot be written; set GFPVIDEO_CACHE to another folder"]
+    return [*missing, *_damaged(), *unwritable]
+
+
+def _damaged() -> list[str]:
+    """Weights and graphs that ship, or should, and are not as they were."""
+    from gfpvideo.networks.weights import graph_of, installed, manifest
+
+    found = []
+    for name in (known.name for known in manifest().values() if known.embedded):
+        try:
+            installed(name)
+            graph_of(name)
+        except WeightsError as error:
+            found.append(str(error))
+    return found
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _package(name: str) -> str:

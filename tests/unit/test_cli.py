@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from gfpvideo import __version__
 from gfpvideo.cli import app
 from gfpvideo.cli.doctor import _unused
+from gfpvideo.data import data_folder
 from gfpvideo.errors import StoppedError
 from gfpvideo.options.restore import RestoreOptions
 from quick import QUICK_ARGUMENTS
@@ -267,6 +269,22 @@ def test_the_doctor_names_libraries_that_lie_unused(monkeypatch: pytest.MonkeyPa
     assert _unused() == ["unused: 2.5 GB of CUDA's libraries, and no CUDA device; README.md says how to do without"]
     monkeypatch.setattr("gfpvideo.generator.engines.choose.cuda_present", lambda: True)
     assert _unused() == []
+
+
+def test_the_doctor_finds_what_is_amiss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(data_folder("weights"), tmp_path / "weights")
+    (tmp_path / "weights" / "gather.safetensors").write_bytes(b"damaged")
+    (tmp_path / "file").touch()
+    assert runner.invoke(app, ["doctor"]).stdout.endswith("amiss:\n  nothing that was looked at\n")
+    monkeypatch.setattr("gfpvideo.networks.weights.data_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr("gfpvideo.media.encoder.has_encoder", lambda name: name != "libx264")
+    monkeypatch.setenv("GFPVIDEO_CACHE", str(tmp_path / "file" / "cache"))
+    result = runner.invoke(app, ["doctor"])
+    amiss = result.stdout.partition("amiss:\n")[2].splitlines()
+    assert result.exit_code == 1
+    told = ("libx264", "weights are damaged", "cannot be written; set GFPVIDEO_CACHE")
+    for words, line in zip(told, amiss, strict=True):
+        assert words in line
 
 
 def test_version() -> None:
