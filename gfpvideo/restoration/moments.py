@@ -1,7 +1,7 @@
 """Look at a restoration before it is made: the best moment of each shot, before and after."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,8 @@ from gfpvideo.stages.spread import Spread
 
 _AROUND = 6.0
 """Side of what is shown around a face, in distances from eyes to mouth."""
+_Known = tuple[tuple[Face, ...], bool]
+"""The faces of a frame, and whether a shot begins there."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,16 @@ def moments(
     """
     stop = stop or Flag()
     options = _chosen(source, options, parts, stop)
-    faces: dict[int, tuple[Face, ...]] = {}
+    known: dict[int, _Known] = {}
     places: Spread[_Place] = Spread(most)
     with open_film(source, options) as film, Run() as run:
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
-        for place in _largest_of_shots(_noted(followed, faces, on_frame, stop), options):
+        for place in _largest_of_shots(_noted(followed, known, on_frame, stop), options):
             places.add(place)
     if not places.items:
         raise InputError(f"{source}: no face was found that is to be restored")
     with open_film(source, options) as film:
-        tracked = (TrackedFrame(frame, faces.get(frame.index, ())) for frame in film.frames())
+        tracked = (_recalled(frame, known) for frame in film.frames())
         return [_shown(restored, place, side) for place, restored in _restored(tracked, places.items, parts, options)]
 
 
@@ -105,16 +107,21 @@ def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> 
             return ended.value
 
 
+def _recalled(frame: Frame, known: Mapping[int, _Known]) -> TrackedFrame:
+    faces, cut = known.get(frame.index, ((), False))
+    return TrackedFrame(frame, faces, cut=cut)
+
+
 def _noted(
     followed: Iterator[TrackedFrame],
-    faces: dict[int, tuple[Face, ...]],
+    known: dict[int, _Known],
     on_frame: Callable[[int], None] | None,
     stop: Flag,
 ) -> Iterator[TrackedFrame]:
     for count, tracked in enumerate(followed, 1):
         if stop.is_set():
             raise StoppedError("interrupted while looking for the moments to show")
-        faces[tracked.frame.index] = tracked.faces
+        known[tracked.frame.index] = tracked.faces, tracked.cut
         if on_frame is not None:
             on_frame(count)
         yield tracked
@@ -161,5 +168,5 @@ def _shown(restored: RestoredFrame, place: _Place, side: int) -> Moment:
     scale = side / (_AROUND * face_size(face.landmarks))
     shift = np.full(2, (side - 1) / 2) - scale * face.landmarks.mean(axis=0)
     to_window = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
-    before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(frame, ()), restored))
+    before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(restored.source, ()), restored))
     return Moment(frame.index, frame.pts * frame.time_base, place.face.track, before, after)
