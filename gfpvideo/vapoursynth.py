@@ -247,7 +247,7 @@ class _Restored:
 def _changes(restored: RestoredFrame) -> list[_Change]:
     if restored.decoded is not None:
         pairs = zip(restored.decoded.components, patched(restored), strict=True)
-        return [_Change(plane, _ALL, before, after) for plane, (before, after) in enumerate(pairs)]
+        return [_Change(plane, _ALL, before.copy(), after) for plane, (before, after) in enumerate(pairs)]
     frame = restored.frame
     found = []
     for patch in restored.patches:
