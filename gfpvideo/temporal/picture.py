@@ -51,6 +51,8 @@ _MARGIN = 44
 pixels, and the blur of what they see of a difference. What judges reaches 44: eleven cells of four pixels."""
 _CELL = 4
 """Pixels of a cell of either network: sides are made a multiple of it."""
+_NEAR = np.ones((5, 5), np.uint8)
+"""What is near a pixel: as far as a lens may have carried light."""
 _BORDER = 8
 """Pixels, whole cells, by which a picture is continued beyond its edges, mirrored: networks are off by some grey levels
 where they see nothing beyond."""
@@ -102,7 +104,7 @@ def gather_picture(
             yield generated
             continue
         shown = _detailed(_shown(own, beside.laid, gatherer, judge), own, generated.frame, beside.noise)
-        yield _repainted(generated, (shown - own) * np.float32(0.5), repaint)
+        yield _repainted(generated, (_within(shown, own) - own) * np.float32(0.5), repaint)
 
 
 def _scenes(frames: Iterator[GeneratedFrame]) -> Iterator[_Scene]:
@@ -177,11 +179,20 @@ def _shown(own: FloatImage, laid: Mapping[int, FloatImage], gatherer: Gatherer, 
     Where a shot begins or ends, the neighbours on its other side are shown twice. The picture itself in their place
     would be taken for neighbours that agree with it to the last grain: every shot would begin with a noisy frame.
     """
-    others = [laid.get(offset, laid.get(-offset, own)) for offset in OFFSETS]
-    made = in_bands([own, *others], lambda own, *others: picture_of(gatherer(network_input(own, others))))
+    seen = [own, *(laid.get(offset, laid.get(-offset, own)) for offset in OFFSETS)]
+    made = in_bands(seen, lambda own, *others: picture_of(gatherer(network_input(own, others))))
     if judge is None:
         return made
     return mixed(own, made, in_bands([made, own], lambda made, own: judge(planes_of(made, made, own))[0]))
+
+
+def _within(shown: FloatImage, own: FloatImage) -> FloatImage:
+    """(H, W, 3) what is shown, nowhere brighter or darker than the picture itself is near by.
+
+    The network has learnt to sharpen what a lens has blurred; along the hard edges of a good film that leaves a halo.
+    """
+    low, high = (np.asarray(extreme(own, _NEAR), np.float32) for extreme in (cv2.erode, cv2.dilate))
+    return np.clip(shown, low, high)
 
 
 def _detailed(shown: FloatImage, own: FloatImage, frame: Frame, noise: float) -> FloatImage:

@@ -214,6 +214,17 @@ def test_networks_of_pictures_are_those_of_crops(name: str, rng: np.random.Gener
     assert_same(network_of_pictures(name, exact=True)(seen), expected, "in another order")
 
 
+def test_hard_edges_get_no_halo(network: Gatherer, rng: np.random.Generator) -> None:
+    """The network by itself overshoots beside them, for it has learnt from soft films."""
+    clean = np.full((HEIGHT, WIDTH, 3), 0.75, np.float32)
+    clean[24:72, 32:96] = (0.15, 0.3, 0.55)
+    frames = list(frames_of([noisy(clean, rng, 0.5 / 255) for _ in range(5)]))
+    middle = shown(list(gather_picture(iter(frames), network, None, repaint))[2])
+    assert middle.max() < 0.75 + 3 / 255
+    inside = middle[24:72, 32:96]
+    assert np.abs(inside - clean[24:72, 32:96])[2:-2, 2:-2].max() < 3 / 255
+
+
 def test_what_is_good_is_left_where_a_judge_looks(network: Gatherer, judge: Judge, rng: np.random.Generator) -> None:
     """Belief is careful: a clean scene keeps more of itself, a grainy one loses its grain all the same."""
     clean = scene(rng)
