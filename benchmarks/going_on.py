@@ -89,7 +89,7 @@ def interrupted(folder: Path, times: int, options: RestoreOptions, parts: Parts)
         (work / f"followed-{number:05d}.json").write_text(run.model_dump_json())
         (work / f"segment-{number:05d}.mkv").write_bytes(b"nobody reads it")
         record = SegmentRecord(
-            first=run.first, bytes=15, pts=run.pts, reorder=0, faces=0, spared=0, hopeless=0, tracks=[]
+            first=run.first, bytes=15, pts=run.pts, reorder=0, faces=0, spared=0, hopeless=0, pictures=0, tracks=[]
         )
         (work / f"segment-{number:05d}.json").write_text(record.model_dump_json())
     return film, target

@@ -201,7 +201,7 @@ class Pretended:
     def _write(self, number: int, pts: list[int]) -> None:
         segment_path(self.folder, number).touch()
         record = SegmentRecord(
-            first=pts[0], bytes=0, pts=pts, reorder=0, faces=len(pts), spared=0, hopeless=0, tracks=[0]
+            first=pts[0], bytes=0, pts=pts, reorder=0, faces=len(pts), spared=0, hopeless=0, pictures=0, tracks=[0]
         )
         record_path(self.folder, number).write_text(record.model_dump_json())
 

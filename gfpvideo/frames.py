@@ -298,6 +298,8 @@ class GeneratedFrame:
     """Those among them whose eyes and mouth cannot be placed."""
     waiting: tuple[Crop, ...] = ()
     """Crops that are to be restored from the frames beside."""
+    decoded: Frame | None = None
+    """The frame as it was decoded, where its whole picture was gathered; ``None`` where that is ``frame``."""
 
     @property
     def frame(self) -> Frame:
@@ -322,7 +324,7 @@ class RestoredFrame:
     """A frame, and the patches to lay over it one after the other; every other sample is the frame's."""
 
     frame: Frame
-    """The frame as it was decoded, or as large as it is to be."""
+    """The frame as it was decoded, or as large as it is to be; with ``decoded``, its whole picture was gathered."""
     patches: tuple[Patch, ...]
     spared: int = 0
     """Faces that were followed into this frame and left as they are."""
@@ -330,6 +332,18 @@ class RestoredFrame:
     """Those among them whose eyes and mouth cannot be placed."""
     faces: tuple[Face, ...] = ()
     """The faces that were followed into it and chosen, restored or not."""
+    decoded: Frame | None = None
+    """The frame before its whole picture was gathered, as large as it is to be; ``None`` where that was not."""
+
+    @property
+    def source(self) -> Frame:
+        """The frame as it was before anything was restored in it."""
+        return self.frame if self.decoded is None else self.decoded
+
+    @property
+    def whole(self) -> bool:
+        """Whether its whole picture was gathered."""
+        return self.decoded is not None
 
     @property
     def touched(self) -> tuple[tuple[int, Rect], ...]:

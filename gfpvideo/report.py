@@ -27,6 +27,8 @@ class Report:
     """Those among the spared whose eyes and mouth cannot be placed: what is left of the face is too little."""
     why_none: str = ""
     """Why no face was restored; empty if one was."""
+    pictures: int = 0
+    """Frames whose whole picture was gathered, so that it changed outside the faces as well."""
     resumed: int = 0
     """Frames that an earlier run had finished."""
     copied: list[str] = field(default_factory=list)
@@ -46,20 +48,23 @@ class Report:
     def note(self, restored: "RestoredFrame") -> None:
         """Count one frame that is finished."""
         tracks = (patch.track for patch in restored.patches)
-        self.add(1, len(restored.patches), restored.spared, restored.hopeless, tracks)
+        self.add(1, len(restored.patches), restored.spared, restored.hopeless, tracks, int(restored.whole))
 
-    def add(self, frames: int, faces: int, spared: int, hopeless: int, tracks: Iterable[int]) -> None:
-        """Count frames that are finished, their restored and spared faces, and the tracks of the restored ones."""
+    def add(
+        self, frames: int, faces: int, spared: int, hopeless: int, tracks: Iterable[int], pictures: int = 0
+    ) -> None:
+        """Count frames that are finished, restored and spared faces, the tracks of the restored, and whole pictures."""
         self.frames += frames
         self.faces += faces
         self.spared += spared
         self.hopeless += hopeless
+        self.pictures += pictures
         self._numbers.update(tracks)
         self.tracks = len(self._numbers)
 
     def begin(self) -> None:
         """Count no frame yet."""
-        self.frames = self.faces = self.spared = self.hopeless = self.tracks = self.resumed = 0
+        self.frames = self.faces = self.spared = self.hopeless = self.pictures = self.tracks = self.resumed = 0
         self._numbers.clear()
 
     def take_in(self, other: "Report") -> None:
@@ -70,6 +75,7 @@ class Report:
         self.faces += other.faces
         self.spared += other.spared
         self.hopeless += other.hopeless
+        self.pictures += other.pictures
         self.tracks += other.tracks
         self.resumed += other.resumed
         self.warnings += [f"{other.source}: {warning}" for warning in other.warnings]

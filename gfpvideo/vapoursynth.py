@@ -29,6 +29,7 @@ from gfpvideo.media.arrays import Layout, frame_of_arrays
 from gfpvideo.options.groups import keywords, taken
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.color import component_slices
+from gfpvideo.pixels.patches import patched
 from gfpvideo.restoration import way
 from gfpvideo.restoration.load import Finder, Parts, load_parts
 from gfpvideo.stages.run import Run
@@ -38,9 +39,13 @@ _KEPT = 32
 _FLOAT_PEAK, _FLOAT_CENTRE = 65535, 32768
 """Floating-point samples go through the pipeline as 16-bit ones (chroma's nought is their centre); only what a
 restoration changes is put back."""
+_ALL = (slice(None), slice(None))
+"""A whole plane."""
 _NAME = "gfpvideo.restore_faces"
 """Who speaks, where an error is one of many functions' in a script."""
 _Get = Callable[[int], Frame]
+_Known = tuple[tuple[Face, ...], bool]
+"""The faces of a frame, and whether a shot begins there."""
 
 
 def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0, **options: Any) -> vs.VideoNode:
@@ -66,7 +71,7 @@ def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0
         chosen = _options({"model": model, "strength": strength, **options})
         _check(clip)
         parts = load_parts(chosen)
-        faces = [found.faces for found in _followed(clip, parts, chosen)]
+        faces = [(found.faces, found.cut) for found in _followed(clip, parts, chosen)]
     except GfpvideoError as error:
         raise _named(error) from None
     return _filtered(clip, _Restored(parts, chosen, faces))
@@ -108,7 +113,7 @@ def _check(clip: vs.VideoNode) -> None:
 
 def _followed(clip: vs.VideoNode, parts: Finder, options: RestoreOptions) -> Iterator[TrackedFrame]:
     """Every frame with its faces; where a file says them, the clip is not read for that."""
-    if options.tracks is not None:
+    if options.tracks is not None and options.around != "picture":  # which must know where shots begin
         first = _frame(0, clip.get_frame(0))
         known = recorded_faces(options.tracks, first, options.placement)
         yield from (TrackedFrame(first, known.get(index, ())) for index in range(clip.num_frames))
@@ -191,7 +196,7 @@ class _Restored:
     in one of them ends the process once the call returns (both of them keep the thread's state for Python).
     """
 
-    def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[tuple[Face, ...]]) -> None:
+    def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[_Known]) -> None:
         around = way.reach(options)
         self.before, self.after = around.back, around.ahead
         self._parts, self._options, self._faces = parts, options, faces
@@ -233,13 +238,16 @@ class _Restored:
     def _started(self, index: int) -> Iterator[RestoredFrame]:
         run = Run(threads=False)  # frames can be had only while one is asked for
         tracked = (
-            TrackedFrame(self._get(number), self._faces[number])
+            TrackedFrame(self._get(number), self._faces[number][0], cut=self._faces[number][1])
             for number in range(max(0, index - self.before), len(self._faces))
         )
         return way.restore_faces(tracked, self._parts, self._options, run, index)
 
 
 def _changes(restored: RestoredFrame) -> list[_Change]:
+    if restored.decoded is not None:
+        pairs = zip(restored.decoded.components, patched(restored), strict=True)
+        return [_Change(plane, _ALL, before.copy(), after) for plane, (before, after) in enumerate(pairs)]
     frame = restored.frame
     found = []
     for patch in restored.patches:

@@ -176,12 +176,17 @@ def summary(report: Report) -> str:
         f"  tracks    {report.tracks}",
         f"  faces     {report.faces} restored, {report.spared} left as they were{_hopeless(report)}",
         *([f"  why none  {report.why_none}"] if report.why_none else []),
+        *_pictures(report),
         f"  model     {report.model} on {report.engine}",
         f"  copied    {', '.join(report.copied) or 'nothing else to copy'}",
         f"  warnings  {len(report.warnings) or 'none'}",
         f"  seconds   {report.seconds:.1f}",
     ]
     return "\n".join(lines)
+
+
+def _pictures(report: Report) -> list[str]:
+    return [f"  pictures  {report.pictures} changed outside the faces as well"] if report.pictures else []
 
 
 def _hopeless(report: Report) -> str:

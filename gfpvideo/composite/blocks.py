@@ -28,7 +28,12 @@ def block_steps(frame: Frame, crop: Crop) -> float:
     and 10 5.9. It does not matter where the raster starts, so a picture may have been cut since; one that was resized
     has another raster, which is not seen.
     """
-    luma = _luma(frame, _inner(crop.rect, frame.size))
+    return steps_under(frame, _inner(crop.rect, frame.size))
+
+
+def steps_under(frame: Frame, rect: Rect) -> float:
+    """The same anywhere in a picture."""
+    luma = _luma(frame, rect)
     if min(luma.shape) < _LEAST * _PITCH:
         return 0.0
     return max(0.0, min(_steps(luma), _steps(luma.T)))  # what stripes do in one direction, blocks do in both

@@ -37,9 +37,21 @@ def detailed(crop: RestoredCrop) -> RestoredCrop:
         return crop
     source, share = crop.crop.source, crop.crop.share
     shown = np.asarray(cv2.addWeighted(crop.restored, share, source, 1 - share, 0), np.float32)
-    fine = _fine(crop.crop.luma)
+    return replace(crop, restored=crop.restored + lost_detail(source, crop.crop.luma, shown, own / share))
+
+
+def lost_detail(source: FloatImage, luma: FloatImage, shown: FloatImage, share: float) -> FloatImage:
+    """(H, W, 3) ``share`` of the fine detail that is missing in what is shown.
+
+    Args:
+        source: (H, W, 3) what is restored.
+        luma: (H, W) its luma.
+        shown: (H, W, 3) what is to be seen instead.
+        share: how much of what is missing comes back.
+    """
+    fine = _fine(luma)
     back = _missing(fine, _fine(rgb_to_ycc(shown)[0]), _fine(fine))
-    return replace(crop, restored=crop.restored + times(_fine(source), np.float32(own / share) * back))
+    return times(_fine(source), np.float32(share) * back)
 
 
 def _fine(picture: FloatImage) -> FloatImage:

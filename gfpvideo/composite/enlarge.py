@@ -39,7 +39,8 @@ def _enlarged(generated: GeneratedFrame, enlarger: Enlarger) -> GeneratedFrame:
     found = tuple(detection.scaled((enlarger.times, enlarger.times)) for detection in tracked.detections)
     large = TrackedFrame(enlarger(tracked.frame), faces, found, tracked.cut)
     crops = tuple(replace(crop, crop=_crop(crop.crop, enlarger)) for crop in generated.crops)
-    return replace(generated, tracked=large, crops=crops)
+    decoded = None if generated.decoded is None else enlarger(generated.decoded)
+    return replace(generated, tracked=large, crops=crops, decoded=decoded)
 
 
 def _face(face: Face, to_large: Affine) -> Face:

@@ -43,7 +43,7 @@ def pasted(generated: GeneratedFrame, strength: float, color: Color) -> Restored
         patches.append(_patch(generated.frame, crop, color, np.float32(strength * crop.crop.share), share, patches))
     spared = generated.spared + len(generated.crops) - len(crops)
     tracked = generated.tracked
-    return RestoredFrame(tracked.frame, tuple(patches), spared, generated.hopeless, tracked.faces)
+    return RestoredFrame(tracked.frame, tuple(patches), spared, generated.hopeless, tracked.faces, generated.decoded)
 
 
 def _patch(

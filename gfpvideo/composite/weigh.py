@@ -207,6 +207,25 @@ def changing_noise(luma: FloatImage, before: FloatImage) -> float:
     return float(np.sqrt(np.median(_blocks(np.asarray(difference * difference / 2, np.float32)))))
 
 
+def damage_of_picture(noise: float, steps: float) -> float:
+    """How much of what is finest in a whole picture is damage, 0 to 1.
+
+    Args:
+        noise: largest :func:`noise_between` it and the frames beside it: of a frame that stands twice in a film, one is
+            no news of the other.
+        steps: height of the steps between compression's blocks, in levels of 255.
+    """
+    return ramp(max(ramp(noise, _CLEAN, _NOISY), ramp(steps, _WHOLE, _BLOCKY)), 0.0, _DAMAGED)
+
+
+def noise_between(one: FloatImage, other: FloatImage) -> float:
+    """:func:`changing_noise` of whole pictures (H, W) that have been laid onto one another."""
+    height, width = one.shape
+    energy = np.asarray(np.square(_band(one - other, _FINE)) / 2, np.float32)
+    means = cv2.resize(energy, (-(-width // _BLOCK), -(-height // _BLOCK)), interpolation=cv2.INTER_AREA)
+    return float(np.sqrt(np.median(means)))
+
+
 def grain(luma: FloatImage) -> float:
     """Whether fine detail is everywhere in a face, 0 to 1: skin has little, film grain has it there as well.
 

@@ -4,6 +4,7 @@ The template is where the five landmarks lie in FFHQ, the data set that the publ
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -61,8 +62,21 @@ def cut(frame: Frame, face: Face, target: NDArray[np.float64], size: int) -> Cro
     if (found := sampled(frame, to_crop, size, cv2.BORDER_REFLECT_101)) is None:
         return None
     aligned, rect = found
-    source = np.clip(aligned * 2 - 1, -1.0, 1.0)
+    source = _spanned(aligned)
     return Crop(face, to_crop, rect, source, rgb_to_ycc(source)[0])
+
+
+def cut_again(frame: Frame, crop: Crop) -> Crop:
+    """``crop`` with what another picture shows where it was cut out."""
+    found = sampled(frame, crop.to_crop, len(crop.source), cv2.BORDER_REFLECT_101)
+    assert found is not None, "it was cut out of a picture of that size"
+    source = _spanned(found[0])
+    return replace(crop, source=source, luma=rgb_to_ycc(source)[0])
+
+
+def _spanned(aligned: FloatImage) -> FloatImage:
+    """RGB from 0 to 1 as crops hold it."""
+    return np.clip(aligned * 2 - 1, -1.0, 1.0)
 
 
 def align(

@@ -35,6 +35,11 @@ def mark_shots(frames: Iterator[Frame]) -> Iterator[ShotFrame]:
         yield _marked(waiting.popleft(), cuts)
 
 
+def unmarked(frames: Iterator[Frame]) -> Iterator[ShotFrame]:
+    """Stage: each frame, of which nobody asks where its shot begins."""
+    return (ShotFrame(frame, cut=False) for frame in frames)
+
+
 def _marked(frame: Frame, cuts: set[int]) -> ShotFrame:
     is_cut = frame.index in cuts
     cuts.discard(frame.index)

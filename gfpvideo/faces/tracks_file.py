@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gfpvideo.errors import InputError, OutputError
-from gfpvideo.frames import Face, Frame, TrackedFrame
+from gfpvideo.frames import Face, Frame, ShotFrame, TrackedFrame
 from gfpvideo.options.restore import Placement, one_line
 
 
@@ -106,17 +106,17 @@ class Tracks(_Record):
         return {index: tuple(faces) for index, faces in found.items()}
 
 
-def recorded(frames: Iterator[Frame], path: Path, placement: Placement) -> Iterator[TrackedFrame]:
+def recorded(shots: Iterator[ShotFrame], path: Path, placement: Placement) -> Iterator[TrackedFrame]:
     """Stage: frames with the faces of a file, those that it says to restore; ``placement`` is the one in use.
 
     Raises:
         InputError: if the file is not one of tracks, or belongs to a film of another size.
     """
     known: dict[int, tuple[Face, ...]] = {}
-    for number, frame in enumerate(frames):
+    for number, shot in enumerate(shots):
         if number == 0:
-            known = recorded_faces(path, frame, placement)
-        yield TrackedFrame(frame, known.get(frame.index, ()))
+            known = recorded_faces(path, shot.frame, placement)
+        yield TrackedFrame(shot.frame, known.get(shot.frame.index, ()), cut=shot.cut)
 
 
 def recorded_faces(path: Path, first: Frame, placement: Placement) -> dict[int, tuple[Face, ...]]:

@@ -25,7 +25,7 @@ def comparison(restored: RestoredFrame, how: Comparison) -> VideoFrame:
     ``side`` is twice as wide as a viewer sees it, the source to the left. ``split`` has the source left of the middle,
     ``wipe`` left of a border that wanders. Turned films are divided as the viewer sees them.
     """
-    before, after = restored.frame.components, patched(restored)
+    before, after = restored.source.components, patched(restored)
     sideways, mirrored = _direction(restored.frame)
     if mirrored:
         before, after = after, before

@@ -1,6 +1,7 @@
 """Run the small networks beside the generator: one gathers neighbours in time, one judges restorations."""
 
 import threading
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino import opset8
 
 from gfpvideo.networks.graphs import Traceable, cache_folder, computes_bf16, openvino_core, traced_once
 from gfpvideo.networks.weights import entry, installed
@@ -17,8 +19,11 @@ _GRAPH_VERSION = 1
 _MODULES = {"gather": "gfpvideo.networks.gather_net", "confidence": "gfpvideo.networks.confidence_net"}
 """Where each network is defined; they bring torch along, which a traced network does not need."""
 
+_TRACED = 256
+"""Side of the crops whose graphs ship; from one of these, those of other sizes are made."""
+
 Channels = NDArray[np.float32]
-"""(C, S, S) planes of a crop; what they hold, the network's own module says."""
+"""(C, S, S) planes of a crop, (C, H, W) of a picture; what they hold, the network's own module says."""
 
 
 class OnOpenVino:
@@ -58,6 +63,55 @@ class OnTorch:
 
         with torch.inference_mode():
             return self._network(torch.from_numpy(seen[None]).to(self._device))[0].cpu().numpy()
+
+
+class OfPictures:
+    """A network on OpenVINO for pictures of any size: compiled anew for each, and a film has one."""
+
+    def __init__(self, name: str, *, exact: bool = False) -> None:
+        """Compile nothing yet.
+
+        Args:
+            name: as :func:`network_over_time` takes it.
+            exact: compute in float32 whatever the processor can.
+        """
+        self._name, self._exact = name, exact
+        self._compiled: dict[tuple[int, ...], OnOpenVino] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, seen: Channels) -> Channels:
+        """Run it on the planes (C, H, W) of one picture."""
+        with self._lock:
+            if seen.shape not in self._compiled:
+                self._compiled[seen.shape] = OnOpenVino(_of_size(self._name, seen.shape), exact=self._exact)
+        return self._compiled[seen.shape](seen)
+
+
+def _of_size(name: str, shape: tuple[int, ...]) -> ov.Model:
+    """A network's graph for planes of another size than those that it was traced with."""
+    graph = openvino_core().read_model(traced_once(traceable(name, _TRACED), cache_folder()))
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() == "Reshape" and node.input_value(1).get_node().get_type_name() == "Constant":
+            _look_up_sides(node)
+    graph.reshape([1, *shape])
+    return graph
+
+
+def _look_up_sides(node: ov.Node) -> None:
+    """Let a reshaping take its sides from its input, if those that it was traced with stand in it as numbers."""
+    *others, height, width = (0, 0, *node.get_output_shape(0))
+    if (height, width) == (_TRACED, _TRACED):
+        sides = opset8.gather(opset8.shape_of(node.input_value(0)), _numbers([2, 3]), _numbers(0))
+        node.input(1).replace_source_output(opset8.concat([_numbers(others[2:]), sides], 0).output(0))
+
+
+def _numbers(values: Sequence[int] | int) -> ov.Node:
+    return opset8.constant(np.array(values, np.int64))
+
+
+def network_of_pictures(name: str, device: str | None = None, *, exact: bool = False) -> OfPictures | OnTorch:
+    """The same for whole pictures, of any size; arguments and errors as :func:`network_over_time`."""
+    return OfPictures(name, exact=exact) if device is None else OnTorch(_loaded(name, installed(name)), device)
 
 
 def network_over_time(name: str, size: int, device: str | None = None, *, exact: bool = False) -> OnOpenVino | OnTorch:

@@ -26,7 +26,7 @@ Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "fl
 Comparison = Literal["side", "split", "wipe"]
 Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
 Mask = Literal["outline", "ellipse", "parsing"]
-Around = Literal["none", "crop"]
+Around = Literal["none", "crop", "picture"]
 Color = Literal["source", "model"]
 Grain = Literal["none", "match"]
 Every = Literal["auto", "1"]
@@ -118,7 +118,8 @@ class RestoreOptions(BaseModel):
     around: Around = option(
         "crop",
         "restore",
-        "What lies around a face - hair, neck, collar: left as it is, or given what the frames beside know of it.",
+        "What lies around a face: left as it is, or given what the frames beside know of it: hair, neck and collar "
+        "(crop), or the whole picture.",
         films=True,
     )
     guard: bool = option(True, "restore", "Keep what covers a face: hands, microphones, hair.")
@@ -405,6 +406,8 @@ class RestoreOptions(BaseModel):
             raise _misfit(
                 "grain", "grain = match puts back what steadying takes away: with steady = 0 it has no effect"
             )
+        if self.around == "picture" and not self.gather:
+            raise _misfit("around", "around = picture gathers the whole picture: it does not go with gather off")
         if not self.person and self.changed("likeness"):
             raise _misfit("likeness", "likeness has no effect without a person")
         if self.cluster is not None and (self.devices or ":" in self.device):

@@ -38,7 +38,7 @@ class FrameDone:
 
     def before(self, side: int = 320) -> NDArray[np.uint8]:
         """(h, w, 3) upright RGB, its long side at most ``side``: the frame as it was."""
-        return seen(RestoredFrame(self.restored.frame, ()), side)
+        return seen(RestoredFrame(self.restored.source, ()), side)
 
     def after(self, side: int = 320) -> NDArray[np.uint8]:
         """The same, restored."""

@@ -16,7 +16,7 @@ from gfpvideo.generator.generator import Generator, make_generator
 from gfpvideo.generator.models import find_model
 from gfpvideo.media.enlarge import Enlarge
 from gfpvideo.networks.landmarks import LANDMARKS_512, Landmarks, installed_landmarks
-from gfpvideo.networks.over_time import OnOpenVino, OnTorch, network_over_time
+from gfpvideo.networks.over_time import OfPictures, OnOpenVino, OnTorch, network_of_pictures, network_over_time
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.temporal.believe import Judge
@@ -26,7 +26,7 @@ _CONTINUE = 0.6
 """Share of the least score at which a detection still goes on with a track that exists."""
 _NAMED = (
     "model", "weights_dir", "engine", "device", "devices", "precision", "compiler", "batch", "detector", "min_score",
-    "refine", "mask", "upscale", "background_model", "gather", "believe",
+    "refine", "mask", "upscale", "background_model", "gather", "believe", "around",
 )  # fmt: skip
 """Options that say which networks are loaded, and for what."""
 
@@ -59,6 +59,10 @@ class Parts(Finder):
     """What brings a face's neighbours in time together, if that is wanted."""
     judge: Judge | None = None
     """What says how far a restoration is to be believed, if that is wanted."""
+    scene: Gatherer | None = None
+    """What brings whole pictures together with their neighbours in time, if that is wanted."""
+    scene_judge: Judge | None = None
+    """What says how far that is to be believed, if it is wanted."""
     parser: Parser | None = None
     """What tells face from everything else, if masks are to be parsed."""
     enlarge: Enlarge | None = None
@@ -94,12 +98,15 @@ def load_parts(options: RestoreOptions) -> Parts:
         EngineError: if the engine, device or precision is not to be had here.
     """
     finder, generator = load_finder(options), _generator(options)
+    whole = options.around == "picture"
     return Parts(
         finder.detector,
         finder.landmarks,
         generator=generator,
         gatherer=_over_time("gather", options, generator.size) if options.gather else None,
         judge=_over_time("confidence", options, generator.size) if options.believe else None,
+        scene=_of_pictures("gather", options) if whole else None,
+        scene_judge=_of_pictures("confidence", options) if whole and options.believe else None,
         parser=_parser(options),
         enlarge=_upscaler(options),
         loaded_for=_names(options),
@@ -127,10 +134,20 @@ def _choice(options: RestoreOptions) -> EngineChoice:
 
 def _over_time(name: str, options: RestoreOptions, size: int) -> OnOpenVino | OnTorch:
     """A network that looks at crops with sides of ``size`` pixels; on CUDA where the generator runs there."""
+    return network_over_time(name, size, _cuda(options), exact=options.precision == "fp32")
+
+
+def _of_pictures(name: str, options: RestoreOptions) -> OfPictures | OnTorch:
+    """The same, for whole pictures."""
+    return network_of_pictures(name, _cuda(options), exact=options.precision == "fp32")
+
+
+def _cuda(options: RestoreOptions) -> str | None:
+    """The CUDA device of the networks beside the generator, if that runs on one."""
     device = device_of(options)
-    if on_cuda(replace(_choice(options), device=device)):
-        return network_over_time(name, size, "cuda" if device == "auto" else device)
-    return network_over_time(name, size, exact=options.precision == "fp32")
+    if not on_cuda(replace(_choice(options), device=device)):
+        return None
+    return "cuda" if device == "auto" else device
 
 
 def _parser(options: RestoreOptions) -> Parser | None:

@@ -1,7 +1,7 @@
 """Look at a restoration before it is made: the best moment of each shot, before and after."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -28,6 +28,8 @@ from gfpvideo.stages.spread import Spread
 
 _AROUND = 6.0
 """Side of what is shown around a face, in distances from eyes to mouth."""
+_Known = tuple[tuple[Face, ...], bool]
+"""The faces of a frame, and whether a shot begins there."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,16 @@ def moments(
     """
     stop = stop or Flag()
     options = _chosen(source, options, parts, stop)
-    faces: dict[int, tuple[Face, ...]] = {}
+    known: dict[int, _Known] = {}
     places: Spread[_Place] = Spread(most)
     with open_film(source, options) as film, Run() as run:
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
-        for place in _largest_of_shots(_noted(followed, faces, on_frame, stop), options):
+        for place in _largest_of_shots(_noted(followed, known, on_frame, stop), options):
             places.add(place)
     if not places.items:
         raise InputError(f"{source}: no face was found that is to be restored")
     with open_film(source, options) as film:
-        tracked = (TrackedFrame(frame, faces.get(frame.index, ())) for frame in film.frames())
+        tracked = (_recalled(frame, known) for frame in film.frames())
         shown = _restored(tracked, places.items, parts, options)
         return [_shown(restored, place, side, partial(_around, side=side)) for place, restored in shown]
 
@@ -117,6 +119,8 @@ def moments_of_tracks(
     Raises:
         InputError: if the film cannot be read.
     """
+    if options.around == "picture":  # only faces are shown, and where shots begin was not kept
+        options = options.model_copy(update={"around": "crop"})
     faces, target = found.tracks.by_frame(), template(side, parts.landmarks_512)
     places = sorted(
         (_Place(index, face) for record in found.tracks.tracks for index, face in _picked(found, record.id, each)),
@@ -145,16 +149,21 @@ def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> 
             return ended.value
 
 
+def _recalled(frame: Frame, known: Mapping[int, _Known]) -> TrackedFrame:
+    faces, cut = known.get(frame.index, ((), False))
+    return TrackedFrame(frame, faces, cut=cut)
+
+
 def _noted(
     followed: Iterator[TrackedFrame],
-    faces: dict[int, tuple[Face, ...]],
+    known: dict[int, _Known],
     on_frame: Callable[[int], None] | None,
     stop: Flag,
 ) -> Iterator[TrackedFrame]:
     for count, tracked in enumerate(followed, 1):
         if stop.is_set():
             raise StoppedError("interrupted while looking for the moments to show")
-        faces[tracked.frame.index] = tracked.faces
+        known[tracked.frame.index] = tracked.faces, tracked.cut
         if on_frame is not None:
             on_frame(count)
         yield tracked
@@ -203,7 +212,7 @@ def _shown(restored: RestoredFrame, place: _Place, side: int, seen: Callable[[Fa
     frame: Frame = restored.frame
     (face,) = (face for face in restored.faces if face.track == place.face.track)  # as large as the frame is now
     to_window = seen(face)
-    before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(frame, ()), restored))
+    before, after = (window(item, to_window, (side, side)) for item in (RestoredFrame(restored.source, ()), restored))
     return Moment(frame.index, frame.pts * frame.time_base, place.face.track, before, after)
 
 

@@ -20,24 +20,27 @@ from gfpvideo.faces.align import align
 from gfpvideo.faces.choose import choose
 from gfpvideo.faces.detect import Found, detect
 from gfpvideo.faces.refine import describe
-from gfpvideo.faces.shots import mark_shots
+from gfpvideo.faces.shots import mark_shots, unmarked
 from gfpvideo.faces.track import Tracker, track
 from gfpvideo.faces.tracks_file import recorded
 from gfpvideo.frames import CroppedFrame, Frame, GeneratedFrame, RestoredFrame, ShotFrame, TrackedFrame
 from gfpvideo.generator import batches
 from gfpvideo.generator.batches import first_of_block, generate
 from gfpvideo.media.enlarge import Enlarger
+from gfpvideo.media.patched import Repainter
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.run import Run
 from gfpvideo.temporal import between
 from gfpvideo.temporal import gather as gathering
+from gfpvideo.temporal import picture as picturing
 from gfpvideo.temporal import steady as steadying
 from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.between import fill, spare
 from gfpvideo.temporal.gather import gather
 from gfpvideo.temporal.motion import follow_motion
+from gfpvideo.temporal.picture import gather_picture
 from gfpvideo.temporal.steady import steady
 
 Counted = TypeVar("Counted", TrackedFrame, CroppedFrame, GeneratedFrame, RestoredFrame)
@@ -61,9 +64,11 @@ def follow(
         known: what was found in frames that need no search, by index.
         shots: marks where shots begin.
     """
-    if options.tracks is not None:
-        return run("track", recorded(frames, options.tracks, options.placement), thread=True)
+    if options.tracks is not None and options.around != "picture":  # where shots begin, the tracks tell as well
+        return run("track", recorded(unmarked(frames), options.tracks, options.placement), thread=True)
     marked = run("shots", shots(frames))
+    if options.tracks is not None:
+        return run("track", recorded(marked, options.tracks, options.placement), thread=True)
     found = run(
         "detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known, parts.refiner)
     )
@@ -95,9 +100,10 @@ def restore_faces(
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
     weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt, times=options.upscale), thread=True)
-    sparing = options.every == "auto"
+    sparing, whole = options.every == "auto", options.around == "picture"
     beside = int(sparing)  # a frame either side decides who is spared, and another one is what he is made of
-    wanted = first_of_block(first - steadying.reach(options.steady).back - beside)
+    pictured = first - picturing.reach(on=whole).back
+    wanted = first_of_block(pictured - steadying.reach(options.steady).back - beside)
     apart = _since(weighed, wanted - gathering.reach(on=options.gather).back - beside)
     moving = run("motion", follow_motion(apart, on=options.gather or sparing or options.steady > 0))
     spared = run("spare", spare(moving, on=sparing))
@@ -108,10 +114,12 @@ def restore_faces(
     taken = run("believe", believe(filled))
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
-    surrounded = run("around", surround(guarded, on=options.around == "crop"))
+    surrounded = run("around", surround(guarded, on=options.around != "none"))
     steadied = run("steady", steady(surrounded, options.steady, options.grain))
     detailed = run("detail", keep_detail(steadied))
-    large = run("enlarge", enlarge(_since(detailed, first), _enlarger(parts, options)), thread=options.upscale > 1)
+    plain = _since(detailed, pictured)
+    scenes = run("picture", gather_picture(plain, parts.scene, parts.scene_judge, Repainter()), thread=whole)
+    large = run("enlarge", enlarge(_since(scenes, first), _enlarger(parts, options)), thread=options.upscale > 1)
     return run("paste", paste(large, strength=options.strength, color=options.color), thread=True)
 
 
@@ -123,7 +131,7 @@ def reach(options: RestoreOptions) -> Reach:
     """Frames around one that its restoration depends on, once faces have been followed."""
     before = weighing.reach(adapt=options.adapt) + gathering.reach(on=options.gather)
     after = between.reach(on=options.every == "auto") + steadying.reach(options.steady)
-    return before + batches.reach() + after
+    return before + batches.reach() + after + picturing.reach(on=options.around == "picture")
 
 
 def _since(frames: Iterator[Counted], first: int) -> Iterator[Counted]:

@@ -1,4 +1,4 @@
-"""Where two crops of a face show the same: low-passed, within their noise."""
+"""Where two crops of a face, or two pictures, show the same: low-passed, within their noise."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from gfpvideo.temporal.motion import SIDE
 
 _LOW_PASS = 1.5 / 256
 """Standard deviation, as a share of the crop's side, of the low-pass before inputs are compared."""
-_NEIGHBOURHOOD = 3.0 / 256
-"""Standard deviation, as a share of the crop's side, over which differences are gathered."""
+_NEIGHBOURHOOD = 3.0 / 256 * SIDE
+"""Standard deviation, in pixels of what is compared, over which differences are gathered."""
 _TOLERANCE = 0.01
 """Difference (crops span [-1, 1]) that is never held against a neighbour."""
 _NOISE_SHARE = 1.5
@@ -27,23 +27,27 @@ def softened(luma: FloatImage) -> FloatImage:
     return np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS * SIDE), np.float32)
 
 
-def agreement(own: FloatImage, others: Sequence[FloatImage], leniency: float = 1.0) -> list[FloatImage]:
-    """(SIDE, SIDE) how far each neighbour shows what a crop shows, 0 to 1.
+def agreement(
+    own: FloatImage, others: Sequence[FloatImage], leniency: float = 1.0, *, whole: bool = False
+) -> list[FloatImage]:
+    """(h, w) how far each neighbour shows what a crop, or a picture, shows, 0 to 1.
 
     Args:
-        own: the crop, softened.
+        own: the crop or picture, softened, (SIDE, SIDE) of a crop.
         others: its neighbours, softened and laid onto it; at least one.
         leniency: how many times the difference that halves a neighbour's weight may be larger than usual.
+        whole: whether they are whole pictures: what is usual is looked for everywhere then, not in a face.
     """
     differences = [_difference(own, other) for other in others]
-    tolerance = leniency * (_TOLERANCE + _NOISE_SHARE * min(_typical(difference) for difference in differences))
+    usual = min(_typical(difference, whole=whole) for difference in differences)
+    tolerance = leniency * (_TOLERANCE + _NOISE_SHARE * usual)
     return [np.exp(-0.5 * np.square(difference / np.float32(tolerance))) for difference in differences]
 
 
 def _difference(one: FloatImage, other: FloatImage) -> FloatImage:
-    return np.asarray(cv2.GaussianBlur(cv2.absdiff(one, other), (0, 0), _NEIGHBOURHOOD * len(one)), np.float32)
+    return np.asarray(cv2.GaussianBlur(cv2.absdiff(one, other), (0, 0), _NEIGHBOURHOOD), np.float32)
 
 
-def _typical(difference: FloatImage) -> float:
+def _typical(difference: FloatImage, *, whole: bool) -> float:
     """Median over the face: most of it hardly moves, so this is the noise."""
-    return float(np.median(difference[face_mask(len(difference)) > _INSIDE]))
+    return float(np.median(difference if whole else difference[face_mask(len(difference)) > _INSIDE]))

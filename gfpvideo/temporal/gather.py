@@ -23,10 +23,11 @@ from gfpvideo.temporal.neighbours import Held, enlarged, held, shed
 
 OFFSETS = (-1, 1, -2, 2)
 """Frames from a crop to its neighbours, in the network's order."""
-_RADIUS = max(OFFSETS)
+RADIUS = max(OFFSETS)
+"""Frames from a crop to its farthest neighbour."""
 _NEIGHBOURHOOD = 2.0
 """Standard deviation, in pixels of the crop, over which a neighbour's difference is gathered."""
-_LENIENCY = 3.0
+LENIENCY = 3.0
 """How much more a neighbour may differ than one that restorations are averaged with: the network looks for itself."""
 _GAIN = 4.0
 """What a difference is multiplied by: a quarter of the range of values counts as altogether different."""
@@ -40,7 +41,7 @@ Gatherer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 def reach(*, on: bool) -> Reach:
     """Frames around one that its gathered crops depend on."""
-    return Reach(_RADIUS, _RADIUS) if on else Reach()
+    return Reach(RADIUS, RADIUS) if on else Reach()
 
 
 def gather(frames: Iterator[CroppedFrame], gatherer: Gatherer | None) -> Iterator[CroppedFrame]:
@@ -56,18 +57,18 @@ def gather(frames: Iterator[CroppedFrame], gatherer: Gatherer | None) -> Iterato
     if gatherer is None:
         yield from frames
         return
-    for window, place in windows((held(frame, frame.crops) for frame in frames), _RADIUS, shed):
+    for window, place in windows((held(frame, frame.crops) for frame in frames), RADIUS, shed):
         frame = window[place].now
         yield replace(frame, crops=tuple(_gathered(crop, window, place, gatherer) for crop in frame.crops))
 
 
 def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gatherer: Gatherer) -> Crop:
     track = crop.face.track
-    found = around(track, [item.crops for item in window], place, _RADIUS) if crop.share else []
+    found = around(track, [item.crops for item in window], place, RADIUS) if crop.share else []
     if not found:
         return crop
     laid = [brought(window[there].luma[track], along) for there, along in found]
-    alike = agreement(window[place].luma[track], laid, _LENIENCY)
+    alike = agreement(window[place].luma[track], laid, LENIENCY)
     neighbours = {
         there - place: _where_alike(crop.source, brought(window[there].crops[track].source, along), weight)
         for (there, along), weight in zip(found, alike, strict=True)

@@ -7,6 +7,7 @@ landmarks err by a fraction of a pixel. One flow serves whoever looks at a face'
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -51,14 +52,26 @@ def _followed(crop: Crop, now: Mapping[int, NDArray[np.uint8]], before: Mapping[
     return replace(crop, motion=Motion(flow(now[track], before[track]), flow(before[track], now[track])))
 
 
+class Moving(Protocol):
+    """What lies in a frame, and is followed from the frame before."""
+
+    @property
+    def motion(self) -> Motion | None:
+        """How it moved since the frame before; ``None`` where it was not there."""
+        ...
+
+
+Thing = TypeVar("Thing", bound=Moving)
+
+
 def onward(
-    track: int, window: Sequence[Mapping[int, Crop]], place: int, step: int, radius: int
+    track: int, window: Sequence[Mapping[int, Thing]], place: int, step: int, radius: int
 ) -> Iterator[tuple[int, Flow]]:
     """Neighbours in time of a crop, and the flow from it to each.
 
     Args:
         track: number of its track.
-        window: crops by track, frame after frame.
+        window: crops (or whatever else moves) by track, frame after frame.
         place: of its frame in the window.
         step: 1 for later frames, -1 for earlier ones.
         radius: frames to go at most; it ends sooner where the track does.
@@ -74,15 +87,20 @@ def onward(
         yield there, along
 
 
-def around(track: int, window: Sequence[Mapping[int, Crop]], place: int, radius: int) -> list[tuple[int, Flow]]:
+def around(track: int, window: Sequence[Mapping[int, Thing]], place: int, radius: int) -> list[tuple[int, Flow]]:
     """:func:`onward` in both directions."""
     return [near for step in (-1, 1) for near in onward(track, window, place, step, radius)]
 
 
 def compared(luma: FloatImage) -> NDArray[np.uint8]:
     """(SIDE, SIDE) what flow sees of a crop's luma (S, S), which spans [-1, 1]."""
-    smooth = cv2.GaussianBlur(luma, (0, 0), _LOW_PASS * len(luma))
-    small = cv2.resize(smooth, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return reduced(luma, (SIDE, SIDE), _LOW_PASS * len(luma))
+
+
+def reduced(luma: FloatImage, size: tuple[int, int], low_pass: float) -> NDArray[np.uint8]:
+    """A luma in [-1, 1], without what is finer than ``low_pass`` pixels, in ``size`` (width, height) and 8 bits."""
+    smooth = cv2.GaussianBlur(luma, (0, 0), low_pass)
+    small = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
     return np.rint(np.clip(small * 127.5 + 127.5, 0, 255)).astype(np.uint8)
 
 

@@ -42,9 +42,9 @@ def shed(item: Held[Kept]) -> Held[Kept]:
     return replace(item, frame=None)
 
 
-def enlarged(weight: FloatImage, size: int) -> FloatImage:
-    """(size, size) weights that were made at the size at which pictures are compared."""
-    return np.asarray(cv2.resize(weight, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+def enlarged(weight: FloatImage, size: int, height: int | None = None) -> FloatImage:
+    """(size, size) weights, or (height, size), that were made at the size at which pictures are compared."""
+    return np.asarray(cv2.resize(weight, (size, height or size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def weighted_mean(

@@ -238,7 +238,8 @@ GERMAN = Words(
         ),
         "around": (
             "Drumherum",
-            "Haare, Hals und Kragen: wie sie sind, oder mit dem, was die Bilder davor und danach wissen.",
+            "Wie es ist (none), oder mit dem, was die Bilder davor und danach wissen: Haare, Hals und Kragen (crop), "
+            "das ganze Bild (picture).",
         ),
         "guard": ("Schützen", "Lassen, was vor einem Gesicht ist: Hände, Mikrofone, Haare."),
         "color": ("Farbe", "Woher Farbe und Licht kommen: vom Film oder vom Netz."),
@@ -354,7 +355,10 @@ KOREAN = Words(
         ),
         "gather": ("모으기", "앞뒤 장면이 얼굴에 대해 아는 것을 신경망에 함께 보여 주기."),
         "mask": ("영역", "얼굴의 윤곽, 타원, 또는 신경망이 찾은 것(느림)."),
-        "around": ("얼굴 둘레", "머리카락, 목, 옷깃: 그대로 두거나, 앞뒤 장면이 아는 것을 쓰기."),
+        "around": (
+            "얼굴 둘레",
+            "그대로 두거나(none), 앞뒤 장면이 아는 것을 쓰기: 머리카락, 목, 옷깃(crop) 또는 화면 전체(picture).",
+        ),
         "guard": ("가린 것 지키기", "얼굴 앞의 손, 마이크, 머리카락을 그대로 두기."),
         "color": ("색", "색과 빛을 영상에서 가져올지 신경망에서 가져올지."),
         "engine": ("계산 엔진", "신경망을 계산하는 것."),

@@ -14,8 +14,10 @@ from aged_films import aged
 from conftest import ROOT
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
+from gfpvideo.faces.tracks_file import Tracks
 from gfpvideo.options.pipelines import pipeline_names
-from helpers import psnr
+from helpers import psnr, smooth_picture, write_film
+from quick import QUICK
 
 vs: Any = pytest.importorskip("vapoursynth")
 from gfpvideo.vapoursynth import _frame, restore_faces  # noqa: E402
@@ -134,6 +136,25 @@ def test_tracks_of_a_file_are_taken(film: Path, clip: Any, linear: list[Planes],
     # The file was made of the whole film, so the last frames of the part may be followed a little differently.
     assert all(psnr(planes(found.get_frame(index))[0], linear[index][0]) > 40 for index in (0, 10, 20))
     assert found.get_frame(10).props["GfpvideoFaces"] == 1
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_whole_pictures_are_those_of_the_command_line(tracked: bool, rng: np.random.Generator, tmp_path: Path) -> None:
+    """In any order, those beside a cut as well, and where the faces are a file's (here none)."""
+    options: dict[str, Any] = {"around": "picture", **QUICK}
+    if tracked:
+        options["tracks"] = tmp_path / "tracks.json"
+        Tracks(placement="landmarks", width=96, height=64, tracks=[]).write(options["tracks"])
+    shots = [np.rint(smooth_picture(rng, 64, 96) * scale) for scale in (90, 250)]
+    noisy = [shots[index >= 11] + 10 * rng.standard_normal((64, 96, 3)) for index in range(24)]
+    source = write_film(tmp_path / "film.mkv", [np.clip(each, 0, 255).astype(np.uint8) for each in noisy])
+    target = tmp_path / "expected.mkv"
+    report = gfpvideo.restore(source, target, RestoreOptions.parse(options | {"codec": "ffv1"}))
+    assert report.pictures == 24
+    clips = [CORE.bs.VideoSource(str(path), cachepath=str(tmp_path / path.stem)) for path in (source, target)]
+    found = restore_faces(clips[0], **options)
+    for index in (17, 11, 10, 23, 0, *range(24)):
+        assert same(planes(found.get_frame(index)), planes(clips[1].get_frame(index)))
 
 
 def test_mistakes_are_errors_of_vapoursynth(clip: Any, tmp_path: Path) -> None:

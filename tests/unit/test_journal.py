@@ -47,6 +47,7 @@ def record(first: int, count: int, size: int = len(CONTENT)) -> SegmentRecord:
         faces=0,
         spared=0,
         hopeless=0,
+        pictures=0,
         tracks=[],
     )
 
@@ -425,7 +426,9 @@ class Encoder:
 def written(journal: Journal, first: int, end: int, stop: threading.Event | None = None) -> Iterator[int]:
     """Have the frames of these indexes written; gives those that were."""
     frames: Any = (
-        SimpleNamespace(frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, hopeless=0)
+        SimpleNamespace(
+            frame=SimpleNamespace(index=index, pts=1001 * index), patches=(), spared=0, hopeless=0, whole=False
+        )
         for index in range(first, end)
     )
     encoder: Any = Encoder()

@@ -151,6 +151,7 @@ def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
         ({"likeness": 0.6}, "likeness has no effect without a person"),
         ({"audio_kbits": 96}, "give audio-codec as well"),
         ({"background_model": "x.pth"}, "say how much with upscale"),
+        ({"around": "picture", "gather": False}, "does not go with gather off"),
         ({"encoder_options": ["tune"]}, "must be KEY=VALUE"),
     ],
 )

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gfpvideo import RestoreOptions
 from gfpvideo.composite import weigh
 from gfpvideo.frames import RestoredFrame, TrackedFrame
 from gfpvideo.generator import batches
+from gfpvideo.pixels.patches import patched
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import follow, reach, restore_faces
@@ -33,12 +35,20 @@ def tracked(film: Path, parts: Parts) -> list[TrackedFrame]:
         return list(follow(source.frames(), parts, OPTIONS, run))
 
 
-def restored(tracked: list[TrackedFrame], parts: Parts, first: int, *, threads: bool = True) -> list[RestoredFrame]:
+def restored(
+    tracked: list[TrackedFrame],
+    parts: Parts,
+    first: int,
+    *,
+    threads: bool = True,
+    options: RestoreOptions = OPTIONS,
+    end: int | None = None,
+) -> list[RestoredFrame]:
     def near() -> Iterator[TrackedFrame]:
-        return iter(tracked[max(0, first - reach(OPTIONS).back) :])
+        return iter(tracked[max(0, first - reach(options).back) : end])
 
     with Run(threads=threads) as run:
-        return list(restore_faces(near(), parts, OPTIONS, run, first))
+        return list(restore_faces(near(), parts, options, run, first))
 
 
 def samples(frames: list[RestoredFrame]) -> list[bytes]:
@@ -63,6 +73,28 @@ def test_any_beginning_gives_the_same_frames(first: int, tracked: list[TrackedFr
     assert [frame.frame.index for frame in later] == list(range(first, len(tracked)))
     assert samples(later) == samples(whole[first:])
     assert any(samples(later))
+
+
+def test_any_beginning_gives_the_same_whole_pictures(tracked: list[TrackedFrame], parts: Parts) -> None:
+    """Those of a film whose pictures are gathered: the reach is the sum, and enough, before and after."""
+    options = OPTIONS.model_copy(update={"around": "picture"})
+    more = Reach(2, 2)
+    assert reach(options) == reach(OPTIONS) + more
+    gathering = dataclasses.replace(parts, scene=mean)
+    whole = restored(tracked, gathering, 0, options=options, end=24)
+    assert all(frame.whole and frame.source is item.frame for frame, item in zip(whole, tracked, strict=False))
+    later = restored(tracked, gathering, 5, threads=False, options=options, end=24)
+    few = restored(tracked, gathering, 0, options=options, end=6 + reach(options).ahead)
+    for one, other in [*zip(later, whole[5:], strict=True), *zip(few[:6], whole, strict=False)]:
+        for plane, same in zip(patched(one), patched(other), strict=True):
+            assert np.array_equal(plane, same)
+    faces = restored(tracked, parts, 0, end=24)
+    assert [frame.touched for frame in faces] == [frame.touched for frame in whole]
+
+
+def mean(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A quick network that gathers."""
+    return seen[:15].reshape(5, 3, *seen.shape[1:]).mean(axis=0)
 
 
 def test_a_frame_stays_as_it_was_decoded(tracked: list[TrackedFrame], parts: Parts) -> None:

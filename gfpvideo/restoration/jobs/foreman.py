@@ -211,7 +211,7 @@ class Foreman:
         record = work.journal.take_note(number)  # of no other: whoever wrote that has not told of it yet
         self._at.pop(worker, None)
         if record is not None:
-            self.report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
+            self.report.add(len(record.pts), *record.counts)
             yield self._progress()
             yield SegmentDone(number, len(record.pts))
 

@@ -185,7 +185,7 @@ def count_done(report: Report, journal: Journal) -> None:
     """Let a report tell of what earlier runs have finished, and of nothing else."""
     report.begin()
     for _, record in journal.records():
-        report.add(len(record.pts), record.faces, record.spared, record.hopeless, record.tracks)
+        report.add(len(record.pts), *record.counts)
     report.resumed = report.frames
 
 

@@ -36,12 +36,18 @@ class SegmentRecord(BaseModel):
     faces: int = Field(ge=0)
     spared: int = Field(ge=0)
     hopeless: int = Field(ge=0)
+    pictures: int = Field(ge=0)
     tracks: list[int]
 
     @property
     def end(self) -> int:
         """Index of the first frame after it."""
         return self.first + len(self.pts)
+
+    @property
+    def counts(self) -> tuple[int, int, int, list[int], int]:
+        """What a report counts of it beside its frames, as :meth:`gfpvideo.report.Report.add` takes it."""
+        return self.faces, self.spared, self.hopeless, self.tracks, self.pictures
 
 
 def pack(detections: tuple[Detection, ...]) -> list[Found]:

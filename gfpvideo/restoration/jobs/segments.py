@@ -85,6 +85,7 @@ def _segment(
         faces=seen.faces,
         spared=seen.spared,
         hopeless=seen.hopeless,
+        pictures=seen.pictures,
         tracks=sorted(seen.tracks),
     )
 
@@ -94,7 +95,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.first = -1
-        self.faces = self.spared = self.hopeless = 0
+        self.faces = self.spared = self.hopeless = self.pictures = 0
         self.tracks: set[int] = set()
 
     def note(self, restored: RestoredFrame) -> RestoredFrame:
@@ -103,5 +104,6 @@ class _Seen:
         self.faces += len(restored.patches)
         self.spared += restored.spared
         self.hopeless += restored.hopeless
+        self.pictures += restored.whole
         self.tracks.update(patch.track for patch in restored.patches)
         return restored
