@@ -15,9 +15,9 @@ NEIGHBOURS = 4
 """Crops besides the one at hand: one and two frames before and after."""
 CHANNELS = 3 * (1 + NEIGHBOURS) + NEIGHBOURS
 """Of the input: the crop, its neighbours, and how far each of them differs from it."""
-_WIDTH, _BLOCKS = 32, 5
+_WIDTH, _BLOCKS = 32, 2
 _CELL = 2
-"""Pixels a side that become channels at first: a quarter of the places to look at."""
+"""Pixels a side of a place that is looked at: a quarter of the places that there are pixels."""
 _SLOPE = 0.2
 """Of the leaky rectifiers, and what a block's output is multiplied by."""
 
@@ -42,18 +42,19 @@ class GatherNet(nn.Module):
     def __init__(self) -> None:
         """With random weights."""
         super().__init__()
-        self.a = nn.Conv2d(CHANNELS * _CELL**2, _WIDTH, 3, padding=1)
+        self.a = nn.Conv2d(CHANNELS, _WIDTH, 3 * _CELL, _CELL, padding=_CELL)
         self.r = nn.Sequential(*(_Block() for _ in range(_BLOCKS)))
         self.w = nn.Conv2d(_WIDTH, (1 + NEIGHBOURS) * _CELL**2, 3, padding=1)
         self.o = nn.Conv2d(_WIDTH, 3 * _CELL**2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The crop with what its neighbours know."""
-        seen = self.r(self.a(functional.pixel_unshuffle(x, _CELL)))
-        shares = functional.pixel_shuffle(self.w(seen), _CELL).softmax(dim=1)
-        pictures = x[:, : 3 * (1 + NEIGHBOURS)].unflatten(1, (1 + NEIGHBOURS, 3))
-        mean = (shares[:, :, None] * pictures).sum(dim=1)
-        return mean + functional.pixel_shuffle(self.o(seen), _CELL)
+        seen = self.r(self.a(x))
+        shares = functional.pixel_shuffle(self.w(seen), _CELL).softmax(dim=1).split(1, dim=1)
+        gathered = functional.pixel_shuffle(self.o(seen), _CELL)
+        for picture, share in zip(x.split(3, dim=1), shares, strict=False):  # one by one: no copy of them all
+            gathered = gathered + share * picture
+        return gathered
 
 
 def load(path: Path) -> GatherNet:

@@ -73,7 +73,10 @@ def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gath
         there - place: _where_alike(crop.source, brought(window[there].crops[track].source, along), weight)
         for (there, along), weight in zip(found, alike, strict=True)
     }
-    seen = network_input(crop.source, [neighbours.get(offset, crop.source) for offset in OFFSETS])
+    # Where a track begins or ends, the neighbours on its other side are shown twice: the crop itself in their place
+    # would be taken for neighbours that agree with it to the last grain.
+    beside = [neighbours.get(offset, neighbours.get(-offset, crop.source)) for offset in OFFSETS]
+    seen = network_input(crop.source, beside)
     return replace(crop, gathered=picture_of(gatherer(seen)))
 
 

@@ -47,7 +47,7 @@ _SHORTEST = 80
 _LEAST = 16
 """Sides below which there is nothing to follow."""
 _MARGIN = 44
-"""Rows that a band sees beyond those that are kept. What gathers reaches 32: twelve convolutions over cells of two
+"""Rows that a band sees beyond those that are kept. What gathers reaches 20: six convolutions over cells of two
 pixels, and the blur of what they see of a difference. What judges reaches 44: eleven cells of four pixels."""
 _CELL = 4
 """Pixels of a cell of either network: sides are made a multiple of it."""

@@ -98,7 +98,7 @@ def _run(
 
 def _distance(blended: Tensor, clean: Tensor, features: nn.Module, weight: float) -> Tensor:
     """Mean logarithm of the pictures' distances: a little harm to a good one counts like much to one that is bad."""
-    apart = torch.stack([charbonnier(*pair) for pair in zip(blended.split(1), clean.split(1), strict=True)])
+    apart = charbonnier(blended, clean)
     if weight:
         seen, wanted = ([layer.split(1) for layer in features(pictures)] for pictures in (blended, clean))
         singles = zip(zip(*seen, strict=True), zip(*wanted, strict=True), strict=True)

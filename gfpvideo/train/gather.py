@@ -69,13 +69,15 @@ def _run(
     schedule, watch = options.schedule, Watch(folder, CHECKPOINT, options.schedule)
     for seen, clean in _batches(options, learn, training.step, last):
         rate = schedule.learning_rate * cosine(training.step, schedule.steps)
-        loss = descend(training, charbonnier(training.network(seen), clean), rate, schedule.average)
+        # Of the logarithms: a little harm to a good film counts like much to one that is bad.
+        apart = charbonnier(training.network(seen), clean).log().mean()
+        loss = descend(training, apart, rate, schedule.average)
         watch(training, {"loss": loss}, lambda: judged(training.average, shown))
 
 
 def charbonnier(restored: Tensor, clean: Tensor) -> Tensor:
-    """Mean of sqrt(difference^2 + epsilon^2)."""
-    return torch.sqrt((restored - clean).square() + _EPSILON**2).mean()
+    """(B,) mean of sqrt(difference^2 + epsilon^2) of each piece."""
+    return torch.sqrt((restored - clean).square() + _EPSILON**2).mean(dim=(1, 2, 3))
 
 
 @torch.no_grad()
