@@ -295,7 +295,7 @@ def test_bad_sources_are_refused_in_one_line(film: Path, tmp_path: Path) -> None
     before = set(tmp_path.iterdir())
     for source, kind, words in cases:
         with pytest.raises(kind, match=words) as caught:
-            gfpvideo.restore(source, tmp_path / "target.mp4")
+            gfpvideo.restore(source, tmp_path / ("target" if source.is_dir() else "target.mp4"))
         assert "\n" not in str(caught.value)
         assert source.name in str(caught.value)
     assert set(tmp_path.iterdir()) == before

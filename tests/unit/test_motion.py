@@ -81,7 +81,7 @@ class Middle:
 
 
 def test_neighbours_are_laid_onto_a_face_that_moves(rng: np.random.Generator) -> None:
-    """Their order is the network's; where the film ends, the crop stands for the neighbour that there is not."""
+    """Their order is the network's; where the film ends, those on the other side are shown twice."""
     face = textured(rng)
     sources = [shifted(face, 2.0 * index, 0) for index in range(5)]
     network = Middle()
@@ -93,8 +93,13 @@ def test_neighbours_are_laid_onto_a_face_that_moves(rng: np.random.Generator) ->
         assert crop.gathered is not None
         assert np.abs(crop.gathered - source)[INSIDE, INSIDE].mean() < 0.02
     pictures = network.seen[0][:15].reshape(5, 3, SIZE, SIZE)
-    assert [np.array_equal(picture, pictures[0]) for picture in pictures] == [True, True, False, True, False]
-    assert np.all(network.seen[0][15 + OFFSETS.index(-1)] == -1)
+    assert [np.array_equal(picture, pictures[0]) for picture in pictures] == [True, False, False, False, False]
+    apart = network.seen[0][15:]
+    for offset in (1, 2):
+        before, after = OFFSETS.index(-offset), OFFSETS.index(offset)
+        assert np.array_equal(pictures[1 + before], pictures[1 + after])
+        assert np.array_equal(apart[before], apart[after])
+    assert not np.array_equal(pictures[1 + OFFSETS.index(1)], pictures[1 + OFFSETS.index(2)])
     assert reach(on=True).back == reach(on=True).ahead == max(OFFSETS)
 
 
