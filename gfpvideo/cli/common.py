@@ -141,10 +141,18 @@ def stopping(stop: Event, piece: str = "segment") -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        typer.echo(f"\ngfpvideo: finishing this {piece}; press Ctrl-C again to stop at once", err=True)
+        _say_at_once(f"\ngfpvideo: finishing this {piece}; press Ctrl-C again to stop at once")
 
     with _handled(handle, signal.SIGINT, signal.SIGTERM):
         yield
+
+
+def _say_at_once(text: str) -> None:
+    """Write to standard error from a signal handler: the stream may be in the middle of a write, and takes no other."""
+    try:
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())
+    except (AttributeError, OSError, ValueError):  # tests have an output of their own, without a descriptor
+        typer.echo(text, err=True)
 
 
 @contextmanager

@@ -302,3 +302,26 @@ def test_light_commands_load_no_heavy_library(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_signal_may_come_while_the_bar_is_being_written() -> None:
+    """A stream that is in the middle of a write takes no other: what a signal has to say goes past it."""
+    code = (
+        "import io, os, signal, sys, threading\n"
+        "from gfpvideo.cli.common import stopping\n"
+        "class Slow(io.RawIOBase):\n"
+        "    def writable(self): return True\n"
+        "    def fileno(self): return 2\n"
+        "    def write(self, data):\n"
+        "        if data == b'bar': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        return os.write(2, data)\n"
+        "sys.stderr = io.TextIOWrapper(io.BufferedWriter(Slow()), write_through=True)\n"
+        "stop = threading.Event()\n"
+        "with stopping(stop):\n"
+        "    sys.stderr.write('bar'); sys.stderr.flush()\n"
+        "assert stop.is_set()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, "finishing this segment" in done.stderr, "bar" in done.stderr) == (0, True, True), (
+        done.stderr
+    )
