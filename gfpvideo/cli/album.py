@@ -12,7 +12,7 @@ from gfpvideo.cli.common import (
     LogFile,
     LogLevel,
     PipelineName,
-    check_written,
+    check_sheet,
     command,
     show_warnings,
     start_log,
@@ -53,7 +53,7 @@ def album(
 
     options = with_pipeline(pipeline, given)
     if sheet is not None:
-        _check_sheet(sheet, overwrite=options.overwrite)
+        check_sheet(sheet, [], overwrite=options.overwrite)
 
     from gfpvideo.restoration.album import Album
 
@@ -67,13 +67,6 @@ def album(
     _show(found, people, sheet or folder.resolve().with_name(f"{folder.resolve().name}.people.png"), as_json)
     show_warnings(found.warnings)
     return 1 if found.warnings else 0
-
-
-def _check_sheet(path: Path, *, overwrite: bool) -> None:
-    from gfpvideo.media.still import check_picture_target
-
-    check_written("sheet", path, [], overwrite=overwrite)
-    check_picture_target(path)
 
 
 def _look(found: "Album", quiet: bool) -> None:

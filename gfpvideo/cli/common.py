@@ -82,8 +82,11 @@ def _denied(error: Exception) -> str:
     """What the user is told where the system denies us a file: that is nobody's bug, whoever asked for it."""
     if not isinstance(error, OSError) or error.errno not in _DENIALS or error.filename is None:
         return ""
-    name = "".join(letter if letter.isprintable() else "?" for letter in os.fsdecode(error.filename))
-    return f"{name}: {error.strerror}"
+    return f"{_printable(os.fsdecode(error.filename))}: {error.strerror}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def ignore_signals() -> None:
@@ -101,16 +104,15 @@ def _forget_output() -> None:
 def _crash(error: Exception) -> str:
     """What the user is told of an error that nobody expected; the traceback goes to a file."""
     words = " ".join(f"{type(error).__name__}: {error}".split())[:_CRASH_WORDS]
-    printable = "".join(letter if letter.isprintable() else "?" for letter in words)
     advice = "this is a bug of gfpvideo: please report it with what `gfpvideo doctor` prints"
     logger = logging.getLogger("gfpvideo")
     before = logger.handlers
     try:
         logger.handlers = [handler for handler in before if isinstance(handler, logging.FileHandler)] or [_crash_file()]
         logger.critical("gfpvideo %s crashed", __version__, exc_info=error)
-        return f"{printable}; {advice}, and with {' and '.join(_files(logger.handlers))}"
+        return f"{_printable(words)}; {advice}, and with {' and '.join(_files(logger.handlers))}"
     except OSError:
-        return f"{printable}; {advice}, and with the file that --log-file FILE writes"
+        return f"{_printable(words)}; {advice}, and with the file that --log-file FILE writes"
     finally:
         logger.handlers = before
 
@@ -249,6 +251,19 @@ def check_written(option: str, path: Path, named: Iterable[Path], *, overwrite: 
         raise OptionError(f"option {option}: {path} is the source or the target; give another file")
     if path.exists() and not overwrite:
         raise OutputError(f"option {option}: {path} exists already; give --overwrite to replace it, or another name")
+
+
+def check_sheet(path: Path, named: Iterable[Path], *, overwrite: bool) -> None:
+    """:func:`check_written` of a picture.
+
+    Raises:
+        OutputError: as there.
+        OptionError: as there, or if its name is not that of a picture.
+    """
+    from gfpvideo.media.still import check_picture_target
+
+    check_written("sheet", path, named, overwrite=overwrite)
+    check_picture_target(path)
 
 
 def need_packages(extra: str, *modules: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import Overwrite, PipelineName, check_written, command, with_pipeline
+from gfpvideo.cli.common import Overwrite, PipelineName, check_sheet, check_written, command, with_pipeline
 from gfpvideo.cli.flags import takes
 
 
@@ -32,15 +32,14 @@ def inspect(
     With the same options, `restore` numbers them alike.
     """
     options = with_pipeline(pipeline, given)
-    for name, path in (("sheet", sheet), ("tracks", tracks)):
-        if path is not None:
-            check_written(name, path, [source], overwrite=overwrite)
+    if sheet is not None:
+        check_sheet(sheet, [source], overwrite=overwrite)
+    if tracks is not None:
+        check_written("tracks", tracks, [source], overwrite=overwrite)
     from gfpvideo.look.inspect import SHOWN, SIDE, inspect_sheet
-    from gfpvideo.media.still import check_picture_target, write_sheet
+    from gfpvideo.media.still import write_sheet
     from gfpvideo.restoration.run import Job
 
-    if sheet is not None:
-        check_picture_target(sheet)
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
 
         def show(count: int) -> None:

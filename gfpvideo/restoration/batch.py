@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,8 @@ class Batch:
         make_folder(self.target)
         for path in () if self.options.resume else targets.values():
             check_target(path, overwrite=self.options.overwrite)
-        left = [(path, to) for path, to in targets.items() if not (self.options.resume and _is_done(to))]
+        _clear_up(path for path in targets.values() if self.options.resume and path.exists())
+        left = [(path, to) for path, to in targets.items() if not (self.options.resume and to.exists())]
         self._done = kept = len(targets) - len(left)
         films = [(path, to) for path, to in left if not is_picture(path)]
         for path, to in left[: len(left) - len(films)]:
@@ -182,15 +183,11 @@ class Batch:
         return f"{done} films and pictures are done: go on with --resume"
 
 
-def _is_done(target: Path) -> bool:
-    """Whether a target is there; what a run that was killed right then has left of its work is removed."""
-    if not target.exists():
-        return False
-    work = work_folder(target)
-    if work.is_dir():
+def _clear_up(done: Iterable[Path]) -> None:
+    """Remove the work folders that runs have left which were killed right after their target was done."""
+    for work in filter(Path.is_dir, map(work_folder, done)):
         with suppress(OutputError):  # whoever has it now clears up
             clean(work)
-    return True
 
 
 def _check_apart(targets: Mapping[Path, Path]) -> None:

@@ -5,7 +5,7 @@ are laid onto the crop along the optical flow, and a small network decides pixel
 the flow fails - an eye shuts, a hand passes - neighbours differ from the crop and nothing of them is taken.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -73,16 +73,22 @@ def _gathered(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, gath
         there - place: _where_alike(crop.source, brought(window[there].crops[track].source, along), weight)
         for (there, along), weight in zip(found, alike, strict=True)
     }
-    # Where a track begins or ends, the neighbours on its other side are shown twice: the crop itself in their place
-    # would be taken for neighbours that agree with it to the last grain.
-    beside = [neighbours.get(offset, neighbours.get(-offset, crop.source)) for offset in OFFSETS]
-    seen = network_input(crop.source, beside)
+    seen = network_input(crop.source, in_order(neighbours, crop.source))
     return replace(crop, gathered=picture_of(gatherer(seen)))
 
 
 def _where_alike(own: FloatImage, neighbour: FloatImage, alike: FloatImage) -> FloatImage:
     """A neighbour where it shows what the crop shows, the crop itself elsewhere."""
     return mixed(own, neighbour, enlarged(alike, len(own)))
+
+
+def in_order(neighbours: Mapping[int, FloatImage], own: FloatImage) -> list[FloatImage]:
+    """Neighbours, known by how many frames later they are, as the network wants them.
+
+    Where a track or a shot begins or ends, those on the other side are shown twice. The picture itself in their place
+    would be taken for neighbours that agree with it to the last grain: every shot would begin with a noisy frame.
+    """
+    return [neighbours.get(offset, neighbours.get(-offset, own)) for offset in OFFSETS]
 
 
 def network_input(own: FloatImage, neighbours: Sequence[FloatImage]) -> NDArray[np.float32]:

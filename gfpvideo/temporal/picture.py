@@ -25,7 +25,7 @@ from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
 from gfpvideo.temporal.believe import Judge
-from gfpvideo.temporal.gather import LENIENCY, OFFSETS, RADIUS, Gatherer, network_input
+from gfpvideo.temporal.gather import LENIENCY, RADIUS, Gatherer, in_order, network_input
 from gfpvideo.temporal.motion import Flow, around, flow, pulled, reduced
 from gfpvideo.temporal.neighbours import enlarged
 
@@ -174,13 +174,8 @@ def _brought(picture: FloatImage, along: Flow) -> FloatImage:
 
 
 def _shown(own: FloatImage, laid: Mapping[int, FloatImage], gatherer: Gatherer, judge: Judge | None) -> FloatImage:
-    """(H, W, 3) what the networks make of a picture and its neighbours.
-
-    Where a shot begins or ends, the neighbours on its other side are shown twice. The picture itself in their place
-    would be taken for neighbours that agree with it to the last grain: every shot would begin with a noisy frame.
-    """
-    seen = [own, *(laid.get(offset, laid.get(-offset, own)) for offset in OFFSETS)]
-    made = in_bands(seen, lambda own, *others: picture_of(gatherer(network_input(own, others))))
+    """(H, W, 3) what the networks make of a picture and its neighbours."""
+    made = in_bands([own, *in_order(laid, own)], lambda own, *others: picture_of(gatherer(network_input(own, others))))
     if judge is None:
         return made
     return mixed(own, made, in_bands([made, own], lambda made, own: judge(planes_of(made, made, own))[0]))

@@ -130,7 +130,8 @@ def _averaged(
         return crop, own_count
     luma, masks, counts = zip(*(channels_of(brought(other.small, other.along)) for other in near), strict=True)
     alike = [weight * count for weight, count in zip(agreement(own_luma, luma), counts, strict=True)]
-    weights = [enlarged(weight / own_count, size) for weight in alike]
+    small = [weight / own_count for weight in alike]
+    weights = [enlarged(weight, size) for weight in small]
     counted = np.asarray(own_count + sum(alike), np.float32)
     noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
@@ -141,7 +142,6 @@ def _averaged(
         restored = mixed(crop.restored, restored, crop.replaced)
     if all(other.crop.mask is crop.mask for other in near):
         return replace(crop, restored=restored), counted  # the mean of equal masks
-    small = [weight / own_count for weight in alike]
     mask = crop.mask + enlarged(weighted_mean(own_mask, masks, small) - own_mask, size)
     return replace(crop, restored=restored, mask=np.clip(mask, 0.0, border_fade(size))), counted
 
