@@ -7,7 +7,7 @@ the decoded planes; *display* coordinates are those of the upright picture with 
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,6 +183,22 @@ class TrackedFrame:
     """What the detector found in it: they ride along, so that whoever keeps the work need not search it again."""
     cut: bool = False
     """Whether a new shot starts here."""
+
+    @property
+    def known(self) -> "Known":
+        """What is known of it without its picture."""
+        return Known(self.faces, self.cut)
+
+
+class Known(NamedTuple):
+    """What is remembered of a frame that was looked through, until its picture is read once more."""
+
+    faces: tuple[Face, ...] = ()
+    cut: bool = False
+
+    def of(self, frame: Frame) -> TrackedFrame:
+        """The frame, with what is known of it."""
+        return TrackedFrame(frame, self.faces, cut=self.cut)
 
 
 @dataclass(frozen=True, eq=False)

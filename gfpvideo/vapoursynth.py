@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.errors import GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.faces.tracks_file import recorded_faces
-from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.frames import Frame, Known, RestoredFrame, TrackedFrame
 from gfpvideo.media.arrays import Layout, frame_of_arrays
 from gfpvideo.options.groups import keywords, taken
 from gfpvideo.options.restore import RestoreOptions
@@ -44,8 +44,6 @@ _ALL = (slice(None), slice(None))
 _NAME = "gfpvideo.restore_faces"
 """Who speaks, where an error is one of many functions' in a script."""
 _Get = Callable[[int], Frame]
-_Known = tuple[tuple[Face, ...], bool]
-"""The faces of a frame, and whether a shot begins there."""
 
 
 def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0, **options: Any) -> vs.VideoNode:
@@ -71,7 +69,7 @@ def restore_faces(clip: vs.VideoNode, model: str = "auto", strength: float = 1.0
         chosen = _options({"model": model, "strength": strength, **options})
         _check(clip)
         parts = load_parts(chosen)
-        faces = [(found.faces, found.cut) for found in _followed(clip, parts, chosen)]
+        faces = [found.known for found in _followed(clip, parts, chosen)]
     except GfpvideoError as error:
         raise _named(error) from None
     return _filtered(clip, _Restored(parts, chosen, faces))
@@ -196,7 +194,7 @@ class _Restored:
     in one of them ends the process once the call returns (both of them keep the thread's state for Python).
     """
 
-    def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[_Known]) -> None:
+    def __init__(self, parts: Parts, options: RestoreOptions, faces: Sequence[Known]) -> None:
         around = way.reach(options)
         self.before, self.after = around.back, around.ahead
         self._parts, self._options, self._faces = parts, options, faces
@@ -238,8 +236,7 @@ class _Restored:
     def _started(self, index: int) -> Iterator[RestoredFrame]:
         run = Run(threads=False)  # frames can be had only while one is asked for
         tracked = (
-            TrackedFrame(self._get(number), self._faces[number][0], cut=self._faces[number][1])
-            for number in range(max(0, index - self.before), len(self._faces))
+            self._faces[number].of(self._get(number)) for number in range(max(0, index - self.before), len(self._faces))
         )
         return way.restore_faces(tracked, self._parts, self._options, run, index)
 

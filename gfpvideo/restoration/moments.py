@@ -1,7 +1,7 @@
 """Look at a restoration before it is made: the best moment of each shot, before and after."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gfpvideo.errors import InputError, StoppedError
 from gfpvideo.faces.align import template
 from gfpvideo.faces.choose import choose
-from gfpvideo.frames import Face, Frame, RestoredFrame, TrackedFrame
+from gfpvideo.frames import Face, Frame, Known, RestoredFrame, TrackedFrame
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.geometry import Affine, face_size, similarity_transform
 from gfpvideo.pixels.patches import window
@@ -28,8 +28,6 @@ from gfpvideo.stages.spread import Spread
 
 _AROUND = 6.0
 """Side of what is shown around a face, in distances from eyes to mouth."""
-_Known = tuple[tuple[Face, ...], bool]
-"""The faces of a frame, and whether a shot begins there."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def moments(
     """
     stop = stop or Flag()
     options = _chosen(source, options, parts, stop)
-    known: dict[int, _Known] = {}
+    known: dict[int, Known] = {}
     places: Spread[_Place] = Spread(most)
     with open_film(source, options) as film, Run() as run:
         followed = follow(run("decode", film.frames(), thread=True), parts, options, run)
@@ -96,7 +94,7 @@ def moments(
     if not places.items:
         raise InputError(f"{source}: no face was found that is to be restored")
     with open_film(source, options) as film:
-        tracked = (_recalled(frame, known) for frame in film.frames())
+        tracked = (known.get(frame.index, Known()).of(frame) for frame in film.frames())
         shown = _restored(tracked, places.items, parts, options)
         return [_shown(restored, place, side, partial(_around, side=side)) for place, restored in shown]
 
@@ -149,21 +147,16 @@ def _chosen(source: Path, options: RestoreOptions, parts: Parts, stop: Flag) -> 
             return ended.value
 
 
-def _recalled(frame: Frame, known: Mapping[int, _Known]) -> TrackedFrame:
-    faces, cut = known.get(frame.index, ((), False))
-    return TrackedFrame(frame, faces, cut=cut)
-
-
 def _noted(
     followed: Iterator[TrackedFrame],
-    known: dict[int, _Known],
+    known: dict[int, Known],
     on_frame: Callable[[int], None] | None,
     stop: Flag,
 ) -> Iterator[TrackedFrame]:
     for count, tracked in enumerate(followed, 1):
         if stop.is_set():
             raise StoppedError("interrupted while looking for the moments to show")
-        known[tracked.frame.index] = tracked.faces, tracked.cut
+        known[tracked.frame.index] = tracked.known
         if on_frame is not None:
             on_frame(count)
         yield tracked
