@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import WeightsDir, command, need_packages
+from gfpvideo.cli.common import Overwrite, WeightsDir, check_written, command, need_packages
 from gfpvideo.cli.flags import flag, plain
 from gfpvideo.errors import OptionError
 
@@ -34,8 +34,10 @@ def evaluate_compare(
     weights_dir: WeightsDir = None,
     json: Json = None,
     html: Html = None,
+    overwrite: Overwrite = False,
 ) -> int:
     """Measure restored pictures or films against clean ones."""
+    _check([restored, clean], overwrite, json=json, html=html)
     need_packages("evaluate", "torchmetrics")
     from gfpvideo.evaluate import pairs
     from gfpvideo.evaluate.compare import compare
@@ -68,8 +70,10 @@ def evaluate_benchmark(
     weights_dir: WeightsDir = None,
     json: Json = None,
     html: Html = None,
+    overwrite: Overwrite = False,
 ) -> int:
     """Degrade clean faces as the paper does, restore them, and measure both."""
+    _check([], overwrite, json=json, html=html)
     need_packages("evaluate", "torchmetrics")
     from gfpvideo.evaluate.compare import benchmark
     from gfpvideo.generator.generator import load_generator
@@ -107,8 +111,10 @@ def evaluate_stability(
     reference: Annotated[Path | None, typer.Option(help="A clean version, for PSNR and SSIM inside the faces.")] = None,
     json: Json = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw the course of each track (png, svg, pdf).")] = None,
+    overwrite: Overwrite = False,
 ) -> int:
     """Measure how steady the faces of a film are, track by track."""
+    _check([each for each in (restored, source, reference) if each is not None], overwrite, json=json, plot=plot)
     need_packages("evaluate", "torchmetrics", *(["matplotlib"] if plot else []))
     from gfpvideo.evaluate.report import write_text
     from gfpvideo.evaluate.stability import stability
@@ -140,8 +146,10 @@ def evaluate_landmarks(
     damage: Annotated[Aged, typer.Option(help="How pictures are aged.")] = "compressed",
     seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
     json: Json = None,
+    overwrite: Overwrite = False,
 ) -> int:
     """Measure how well a face's points are found on aged pictures, or how much they jitter in aged films."""
+    _check([labels, *([network] if network is not None else [])], overwrite, json=json)
     from gfpvideo.evaluate import landmarks
     from gfpvideo.evaluate.report import write_text
 
@@ -159,6 +167,13 @@ def evaluate_landmarks(
     if json is not None:
         write_text(json, scores.as_json())
     return 0
+
+
+def _check(read: list[Path], overwrite: bool, **written: Path | None) -> None:
+    """Refuse before the measurement what cannot be written after it."""
+    for option, path in written.items():
+        if path is not None:
+            check_written(option, path, read, overwrite=overwrite)
 
 
 def _show(bar: tqdm, count: int) -> None:

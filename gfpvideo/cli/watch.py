@@ -52,6 +52,7 @@ def watch(
 
     stop = Event()
     watching = Watch(folder, output, options, finished=done, settle=settle, once=once, stop=stop)
+    watching.check()
     if not quiet:
         typer.echo(f"watching {folder}", err=True)
     with stopping(stop), ExitStack() as bars:

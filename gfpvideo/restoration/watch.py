@@ -101,7 +101,7 @@ class Watch:
             StoppedError: if it was asked to stop.
             GfpvideoError: if the folders cannot be used, or nothing could be restored with these options.
         """
-        self._check()
+        self.check()
         taken = f"{self.target}: another gfpvideo watch writes into it; stop that first, or give another -o"
         with locked(self.target / FOLDER, taken):
             ledger = Ledger(self.target / FOLDER / LEDGER)
@@ -121,8 +121,12 @@ class Watch:
         if self._stop.is_set():
             raise StoppedError(f"{self.folder}: stopped; the same command goes on")
 
-    def _check(self) -> None:
-        """Refuse folders that cannot be used, and make those that are to be written."""
+    def check(self) -> None:
+        """Refuse folders that cannot be used, and make those that are to be written.
+
+        Raises:
+            GfpvideoError: if one cannot be used.
+        """
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; gfpvideo watch wants the folder in which films arrive")
         for folder in filter(None, (self.target, self.finished)):

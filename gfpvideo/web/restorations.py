@@ -258,6 +258,7 @@ class Restorations:
                 warnings.append(event.text)
             elif isinstance(event, Done):
                 found.frames, found.faces = event.report.frames, event.report.faces
+                warnings += [event.report.why_none] if event.report.why_none else []
         self._parts = job.parts
         self._end(found, "done", "\n".join(warnings))
 

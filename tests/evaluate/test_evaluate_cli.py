@@ -48,6 +48,23 @@ def test_two_folders_give_a_table_json_and_a_page(folders: tuple[Path, Path], tm
     assert 'src="http' not in page
 
 
+def test_figures_that_are_there_are_kept(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    there = tmp_path / "e.json"
+    there.write_text("of value")
+    for command in (
+        ("compare", *folders, "--json"),
+        ("compare", *folders, "--html"),
+        ("benchmark", folders[1], "--json"),
+        ("stability", folders[0], "--plot"),
+        ("landmarks", folders[0], "--labels", tmp_path / "labels.npz", "--json"),
+    ):
+        code, _, error = run(*command, there)
+        assert (code, error.count("\n"), "exists already; give --overwrite" in error) == (2, 1, True)
+        assert there.read_text() == "of value"
+    code, _, _ = run("compare", *folders, "--json", there, "--overwrite")
+    assert (code, json.loads(there.read_text())["pictures"]) == (0, 2)
+
+
 def test_faces_are_cut_out_at_the_same_place_of_both(folders: tuple[Path, Path], tmp_path: Path) -> None:
     code, _, _ = run("compare", *folders, "--faces", "--json", tmp_path / "e.json")
     assert code == 0

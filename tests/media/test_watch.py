@@ -160,6 +160,7 @@ def test_a_stopped_film_goes_on(film: Path, inbox: Path, out: Path) -> None:
     assert names(out) == [FOLDER, "a.mp4"]
 
 
+@pytest.mark.slow
 def test_work_on_a_file_that_was_replaced_is_dropped(film: Path, tape: Path, inbox: Path, out: Path) -> None:
     """The film was cut off when its restoration began: what was made of that is of no use to the whole one."""
     shutil.copy(film, inbox / "a.mkv")
@@ -174,6 +175,7 @@ def test_work_on_a_file_that_was_replaced_is_dropped(film: Path, tape: Path, inb
     assert len(facts(out / "a.mkv").pts) == 25
 
 
+@pytest.mark.slow
 def test_a_film_that_grows_while_it_is_restored_is_restored_again(film: Path, inbox: Path, out: Path) -> None:
     shutil.copy(film, inbox / "a.mp4")
     news: list[News] = []
@@ -370,3 +372,10 @@ def test_kills_lose_nothing_and_do_nothing_twice(
         assert len(facts(path).pts) == (18 if path.suffix == ".mp4" else 1)
     told = Counter(line.split(": ")[0] for line in watcher.lines)
     assert set(told.values()) <= {1}
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_else(tmp_path: Path) -> None:
+    result = RUNNER.invoke(app, ["watch", str(tmp_path / "missing"), "-o", str(tmp_path / "out")])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "no such folder" in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -112,6 +112,7 @@ def test_settings_and_faces_are_those_that_are_used(tab: Open, films: Path, tmp_
         wait(anna, "#trouble [role=alert] >> text=no face was found that is to be restored")
         anna.click("#start")
         wait(anna, "#status >> text=Done: 0 faces in 24 frames")
+        wait(anna, "#status >> text=none of those who were found")
         anna.click("#faces button")
         anna.wait_for_selector("#left input:checked", state="hidden", timeout=LONG)
         anna.click("#start")
