@@ -42,6 +42,7 @@ def piped(content: bytes, *options: str) -> "subprocess.CompletedProcess[bytes]"
     return subprocess.run([*PIPE, *options], input=content, capture_output=True, check=False)
 
 
+@pytest.mark.slow
 def test_pictures_are_those_of_files(film: Path, tmp_path: Path) -> None:
     source, target = y4m(film, tmp_path / "film.y4m"), tmp_path / "film.mkv"
     done = piped(source.read_bytes())

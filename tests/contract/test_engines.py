@@ -172,6 +172,7 @@ def test_an_unknown_device_is_one_clear_error(engine: EngineName) -> None:
         load_generator("compact", engine, "abacus")
 
 
+@pytest.mark.slow
 def test_networks_that_came_and_went_leave_signals_alone() -> None:
     """OpenVINO's cores change the stack that signals are handled on; one that is gone would end the program here."""
     for _ in range(2):

@@ -26,6 +26,7 @@ def test_eight_bits_are_not_to_be_had_before_they_are_made() -> None:
         gfpvideo.load_generator("compact", "torch", "cpu", "int8")
 
 
+@pytest.mark.slow
 def test_crops_are_spread_over_the_films(film: Path, tape: Path) -> None:
     model, crops = crops_of([film, tape], RestoreOptions(model="compact"), 20)
     assert model.name == "compact"

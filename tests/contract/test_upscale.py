@@ -152,6 +152,7 @@ def test_two_workers_make_the_same_film(film: Path, at_once: Path, tmp_path: Pat
     assert packets(target) == packets(at_once)
 
 
+@pytest.mark.slow
 def test_a_pipe_gives_the_films_samples(film: Path, at_once: Path) -> None:
     options = ["--upscale", "2", "--end", "0.9", *QUICK_ARGUMENTS]
     done = subprocess.run(

@@ -121,6 +121,7 @@ def test_yaws_fall_into_classes() -> None:
     assert [class_of_yaw(np.radians(yaw)) for yaw in (-14, 20, -80)] == ["yaw 0-15", "yaw 15-30", "yaw 30-90"]
 
 
+@pytest.mark.slow
 def test_the_command_measures_every_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = LandmarkNet()

@@ -70,6 +70,7 @@ def test_people_are_found_over_all_files(box: Path) -> None:
     assert "broken.mp4" in warning
 
 
+@pytest.mark.slow
 def test_what_was_looked_through_is_not_looked_through_again(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (box / "broken.mp4").unlink()
     before = looked_through(box).people()

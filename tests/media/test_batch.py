@@ -80,6 +80,7 @@ def test_a_folder_goes_to_one_beside_it_however_it_is_named(tmp_path: Path, monk
     assert (refused.exit_code, ".: is a folder" in refused.stderr) == (2, True), refused.output
 
 
+@pytest.mark.slow
 def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
     (archive / "b.mp4").unlink()
     out, stop = tmp_path / "out", Event()
@@ -100,6 +101,7 @@ def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
     assert list(Job(archive, out, PART.model_copy(update={"resume": True})).run())
 
 
+@pytest.mark.slow
 def test_what_kills_left_behind_goes(archive: Path, tmp_path: Path) -> None:
     """A film put together but not cleared up, a picture half written, one that was just renamed."""
     out = tmp_path / "out"

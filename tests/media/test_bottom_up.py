@@ -64,6 +64,7 @@ def test_writing_through_the_views_changes_the_same_rows(twins: tuple[Path, Path
         assert (frame.to_ndarray(format="rgb24")[10:12, 20:30, 0] == 7).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["ffv1", "libx264rgb", "libx264"])
 def test_restorations_are_the_same_as_top_down(codec: str, twins: tuple[Path, Path], tmp_path: Path) -> None:
     found = []

@@ -47,6 +47,7 @@ def tracks(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tracks.json"
 
 
+@pytest.mark.slow
 def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_path: Path) -> None:
     """The same film comes out, sample by sample, whether faces are detected or read from the file."""
     lossless = ("--codec", "ffv1", "--quiet", "--model", QUICK["model"], "--no-guard")
@@ -58,6 +59,7 @@ def test_recorded_tracks_restore_as_detected_ones(film: Path, tracks: Path, tmp_
     assert found.planes != facts(film, planes=True).planes
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_faces_as_the_film_will(film: Path, tmp_path: Path) -> None:
     """Not the generator's guess for each crop by itself, which is sharper than what is gathered, believed, steadied."""
     options = RestoreOptions(end=Fraction(1), **QUICK)

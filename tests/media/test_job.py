@@ -94,6 +94,7 @@ def test_a_picture_that_is_stopped_beforehand_is_not_written(album: Path, tmp_pa
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.slow
 def test_the_preview_shows_the_chosen_face_as_the_film_will(film: Path) -> None:
     (moment,) = Job(film, options=PART).preview(side=200)
     assert moment.track == 1

@@ -88,6 +88,7 @@ def test_a_wipe_wanders_to_and_fro() -> None:
     assert wipe_place(Fraction(3, 2)) == wipe_place(Fraction(9, 2)) == Fraction(1, 2)
 
 
+@pytest.mark.slow
 def test_a_preview_has_a_column_for_each_shot_with_a_face(tmp_path: Path) -> None:
     face = np.asarray(cv2.GaussianBlur(skimage.data.astronaut()[0:240, 80:320], (0, 0), 2), np.uint8)
     other = np.ascontiguousarray(255 - face[::-1])
@@ -131,6 +132,7 @@ def test_who_is_the_person_is_chosen(film: Path, anna: Path, tmp_path: Path) -> 
     assert not (tmp_path / "y.mkv").exists()
 
 
+@pytest.mark.slow
 def test_of_two_people_the_one_in_the_picture_is_restored(
     film: Path, anna: Path, aligned_faces: Path, tmp_path: Path
 ) -> None:

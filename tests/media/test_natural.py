@@ -131,6 +131,7 @@ def _ellipse(picture: Picture, centre: tuple[int, int], axes: tuple[int, int], s
     return drawn
 
 
+@pytest.mark.slow
 def test_mean_colour_stays_and_grey_stays_grey(portrait: Picture, tmp_path: Path) -> None:
     grey = np.asarray(np.repeat(cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2), np.uint8)
     for picture in (portrait, grey):

@@ -115,6 +115,7 @@ def test_a_segment_reads_no_more_than_it_needs(
     assert seen[-1] <= 64 + around.ahead
 
 
+@pytest.mark.slow
 def test_a_jump_that_leads_elsewhere_is_not_believed(
     keyed: Path, at_once: Path, parts: Parts, begun: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +150,7 @@ def interrupted(source: Path, target: Path, parts: Parts, frame: int) -> None:
                 raise GaveUpError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frame", "begins"), [(85, 48), (50, 24)])
 def test_going_on_reads_from_where_it_must(
     frame: int, begins: int, keyed: Path, at_once: Path, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -169,6 +171,7 @@ def test_going_on_reads_from_where_it_must(
     assert packets(target) == packets(at_once)
 
 
+@pytest.mark.slow
 def test_going_on_mends_what_is_damaged(keyed: Path, at_once: Path, parts: Parts, tmp_path: Path) -> None:
     """What was followed is cut off, a number in it is wrong, a record is missing: the film is the same."""
     for number, harm in enumerate((_cut_off, _other_trace, _other_face, _no_record)):

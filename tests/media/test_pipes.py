@@ -104,6 +104,7 @@ class GaveUpError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_film_that_comes_again_is_gone_on_with(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands for it is a new file each time: its content tells that it is the same film, or another."""
     target, whole = tmp_path / "film.mkv", tmp_path / "whole.mkv"

@@ -159,6 +159,7 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path: Path) 
     assert "\x1b" not in "".join([*report.warnings, *report.copied])
 
 
+@pytest.mark.slow
 def test_the_encoder_does_not_read_memory_that_nobody_wrote(film: Path, tmp_path: Path) -> None:
     """x264 must give the same bytes whatever fresh memory holds (glibc fills it where MALLOC_PERTURB_ says so)."""
     code = (

@@ -329,6 +329,7 @@ def test_an_encrypted_or_unknown_codec_is_refused(tag: bytes, film: Path, tmp_pa
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.slow
 def test_frames_do_not_wait_for_the_garbage_collector(film: Path, tmp_path: Path) -> None:
     """PyAV's frame and its side data refer to each other: ask every frame for it, and memory grows until a collection.
 

@@ -83,6 +83,7 @@ def test_a_resumed_film_is_the_uninterrupted_one(
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.slow
 def test_a_hole_is_filled_and_what_lies_beyond_it_kept(
     tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_two_runs_do_not_share_a_target(tape: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_beside_the_target_is_removed_by_who_owns_it(tape: Path, tmp_path: Path) -> None:
     """Half a film that was being put together: nobody else's, and not while somebody may be writing it."""
     target, left, others = (
@@ -249,7 +251,7 @@ def started(film: Path, target: Path, *more: str) -> "subprocess.Popen[str]":
     return running
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_finishes_the_segment_and_keeps_the_work(
     number: signal.Signals, tape: Path, uninterrupted: tuple[Path, Report], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import skimage.data
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ def crop_of(picture: np.ndarray, track: int) -> Crop:
     return helpers.crop_of(picture.astype(np.float32), track)
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs_and_films_becomes_training_data(film: Path, tmp_path: Path) -> None:
     """Looked for in the result, the eyes and the mouth lie where the boxes say; training reads both."""
     source, target = tmp_path / "in", tmp_path / "out"

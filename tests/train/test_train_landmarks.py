@@ -416,6 +416,7 @@ def test_false_presence_is_counted_where_98_of_100_faces_pass() -> None:
 # Training
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_bit_exact(preset: Path, tmp_path: Path) -> None:
     options = LandmarkOptions.read(preset)
     whole = torch.load(train_landmarks(options, tmp_path / "whole"), weights_only=True)

@@ -75,6 +75,7 @@ def test_any_beginning_gives_the_same_frames(first: int, tracked: list[TrackedFr
     assert any(samples(later))
 
 
+@pytest.mark.slow
 def test_any_beginning_gives_the_same_whole_pictures(tracked: list[TrackedFrame], parts: Parts) -> None:
     """Those of a film whose pictures are gathered: the reach is the sum, and enough, before and after."""
     options = OPTIONS.model_copy(update={"around": "picture"})
