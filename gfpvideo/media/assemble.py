@@ -229,12 +229,15 @@ class Assembly:
             ) from error
 
     def _muxer_options(self, muxer: str) -> dict[str, str]:
-        """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step."""
+        """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step.
+
+        Matroska's numbers of files and tracks are random unless FFmpeg is told to be exact to the bit.
+        """
         if muxer not in {"mp4", "mov"}:
-            return {}
+            return {"fflags": "+bitexact"}
         bases = [stream.time_base for stream in [self.source.stream, *self._streams] if stream.time_base]
         fine = math.lcm(*(base.denominator for base in bases))
-        return {"movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
+        return {"fflags": "+bitexact", "movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
 
 
 def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
