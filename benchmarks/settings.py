@@ -28,6 +28,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "default": {},
     "eight bits": {"precision": "int8"},
     "every run": {"every": "1"},
+    "every second run": {"every": "2"},
+    "every eighth run": {"every": "8"},
     "not gathered": {"gather": False},
     "not steadied": {"steady": 0},
     "frame by frame": steady.FRAME_BY_FRAME,

@@ -57,6 +57,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "gather + believe": {"steady": 0, "adapt": False, "every": "1"},
     "all": {"adapt": False},
     "every run": {"every": "1"},
+    "every second run": {"every": "2"},
+    "every fourth run": {"every": "4"},
+    "every eighth run": {"every": "8"},
     "default": {},
 }
 """Options of each way of restoring."""

@@ -29,7 +29,7 @@ Mask = Literal["outline", "ellipse", "parsing"]
 Around = Literal["none", "crop", "picture"]
 Color = Literal["source", "model"]
 Grain = Literal["none", "match"]
-Every = Literal["auto", "1"]
+Every = Literal["auto", "1", "2", "4", "8"]
 
 
 _DEVICE = r"auto|cpu|cuda(:\d+)?|gpu"
@@ -132,7 +132,8 @@ class RestoreOptions(BaseModel):
     every: Every = option(
         "auto",
         "time",
-        "Restore every crop by itself (1), or make it of those beside where a face moves little.",
+        "Where a face moves little, restore every second, fourth or eighth crop by itself and make the others of those; "
+        "1 restores all, auto every fourth.",
         films=True,
     )
     steady: int = option(

@@ -1,13 +1,14 @@
-"""Spare the generator every second crop of a face that hardly moves: its neighbours' restorations are brought to it.
+"""Spare the generator most crops of a face that hardly moves: restorations beside are brought to them.
 
 The mean of the two restorations either side, each laid onto the crop along the optical flow, is as near to the truth as
-the crop's own restoration, for errors that are new in every frame cancel out. Where something happens that neither
-neighbour shows - a lid that closes, a mouth that opens, a hand that passes - the crop gets a run of its own. That is
-decided by the film's own pictures and the number of the frame alone, so it is the same whatever the batch and whoever
-restores which part.
+the crop's own restoration, for errors that are new in every frame cancel out. That is done by halves: the crop midway
+between two that the generator restores is made of those, then those midway between it and them. Where something happens
+that neither neighbour shows - a lid that closes, a mouth that opens, a hand that passes - the crop gets a run of its
+own. That is decided by the film's own pictures and the number of the frame alone, so it is the same whatever the batch
+and whoever restores which part.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,11 +18,11 @@ from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
-from gfpvideo.temporal.motion import around, brought
+from gfpvideo.temporal.motion import Flow, around, brought
 from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 
-_EVERY = 2
-"""Every so many frames the generator runs in any case."""
+EVERY = {"1": 1, "2": 2, "4": 4, "8": 8, "auto": 4}
+"""Every so many frames the generator runs in any case, by the option's value."""
 _SHOWN = 0.5
 """Agreement from which a neighbour shows what a pixel of the crop shows."""
 _LENIENCY = 3.0
@@ -32,37 +33,61 @@ _ELSE = 1e-3
 """Weight of the source, which is what remains where neither neighbour shows the same."""
 
 
-def reach(*, on: bool) -> Reach:
+def steps(every: int) -> list[int]:
+    """Frames from a crop to those that it is made of, pass after pass, where every so many get a run."""
+    return [2**power for power in reversed(range(every.bit_length() - 1))]
+
+
+def decided_by(every: int) -> Reach:
+    """Frames around one that decide whether its crops are spared."""
+    farthest = max(steps(every), default=0)
+    return Reach(farthest, farthest)
+
+
+def made_of(every: int) -> Reach:
+    """Frames around one whose runs its restoration is made of."""
+    return Reach(sum(steps(every)), sum(steps(every)))
+
+
+def reach(every: int) -> Reach:
     """Frames around one that its restoration depends on: its neighbours' runs, and what those depend on."""
-    return Reach(2, 2) if on else Reach()
+    return decided_by(every) + made_of(every)
 
 
-def spare(frames: Iterator[CroppedFrame], *, on: bool = True) -> Iterator[CroppedFrame]:
-    """Stage: crops, of which some say that they need no run of the generator; a frame late.
+def spare(frames: Iterator[CroppedFrame], every: int) -> Iterator[CroppedFrame]:
+    """Stage: crops, of which some say that they need no run of the generator; some frames late.
 
     Args:
         frames: consecutive frames with their crops, how these move, and what share of a restoration they get.
-        on: whether any is spared.
+        every: a power of two; every so many frames are not spared whatever happens.
     """
-    if not on:
-        yield from frames
-        return
-    for window, place in windows((held(frame, filter(_wanted, frame.crops)) for frame in frames), 1):
+    for step in steps(every):
+        frames = _spared(frames, step)
+    return frames
+
+
+def _spared(frames: Iterator[CroppedFrame], step: int) -> Iterator[CroppedFrame]:
+    for window, place in windows((held(frame, filter(_wanted, frame.crops)) for frame in frames), step):
         frame = window[place].now
-        if frame.frame.index % _EVERY:
-            yield replace(frame, crops=tuple(_planned(crop, window, place) for crop in frame.crops))
+        if _midway(frame.frame.index, step):
+            yield replace(frame, crops=tuple(_planned(crop, window, place, step) for crop in frame.crops))
         else:
             yield frame
+
+
+def _midway(index: int, step: int) -> bool:
+    """Whether a frame lies between two that are ``step`` away and were dealt with before."""
+    return index % (2 * step) == step
 
 
 def _wanted(crop: Crop) -> bool:
     return crop.share > 0
 
 
-def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int) -> Crop:
+def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, step: int) -> Crop:
     """The crop, with the weights of its neighbours' restorations if these are enough."""
     track = crop.face.track
-    near = around(track, [item.crops for item in window], place, 1) if _wanted(crop) else []
+    near = _apart(track, [item.crops for item in window], place, step) if _wanted(crop) else []
     if len(near) < 2:  # at the end of a track
         return crop
     others = [brought(window[at].luma[track], along) for at, along in near]
@@ -72,31 +97,42 @@ def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int) -> Cr
     return replace(crop, between=weights) if shown else crop
 
 
-def fill(frames: Iterator[GeneratedFrame], *, on: bool = True) -> Iterator[GeneratedFrame]:
-    """Stage: what was spared is made of the restorations either side; a frame late.
+def _apart(track: int, window: Sequence[Mapping[int, Crop]], place: int, step: int) -> list[tuple[int, Flow]]:
+    """Places of a crop's neighbours ``step`` frames away, and the flow to each."""
+    return [(at, along) for at, along in around(track, window, place, step) if abs(at - place) == step]
+
+
+def fill(frames: Iterator[GeneratedFrame], every: int) -> Iterator[GeneratedFrame]:
+    """Stage: what was spared is made of the restorations either side; some frames late.
 
     Args:
         frames: consecutive frames with what the generator made, how far that is believed, and what it was spared.
-        on: whether any was spared.
+        every: as :func:`spare` was told.
     """
-    if not on:
-        yield from frames
-        return
-    for window, place in windows(frames, 1):
+    for step in steps(every):
+        frames = _filled_between(frames, step)
+    return frames
+
+
+def _filled_between(frames: Iterator[GeneratedFrame], step: int) -> Iterator[GeneratedFrame]:
+    for window, place in windows(frames, step):
         frame = window[place]
-        made = {crop.track: crop for crop in frame.crops}
-        made |= {crop.face.track: _filled(crop, window, place) for crop in frame.waiting}
-        order = [face.track for face in frame.tracked.faces if face.track in made]
-        yield replace(frame, crops=tuple(made[track] for track in order), waiting=())
+        yield _completed(frame, window, place, step) if _midway(frame.frame.index, step) else frame
 
 
-def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int) -> RestoredCrop:
+def _completed(frame: GeneratedFrame, window: Sequence[GeneratedFrame], place: int, step: int) -> GeneratedFrame:
+    made = {crop.track: crop for crop in frame.crops}
+    made |= {crop.face.track: _filled(crop, window, place, step) for crop in frame.waiting}
+    order = [face.track for face in frame.tracked.faces if face.track in made]
+    return replace(frame, crops=tuple(made[track] for track in order), waiting=())
+
+
+def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int, step: int) -> RestoredCrop:
     """A crop with the mean of the restorations either side, weighted by where they show the same."""
     assert crop.between is not None
     size, track = len(crop.source), crop.face.track
-    crops = [{each.track: each.crop for each in frame.crops} | {track: crop} for frame in window]
     restored, beliefs = [], []
-    for at, along in around(track, crops, place, 1):
+    for at, along in _apart(track, [_by_track(frame) for frame in window], place, step):
         (other,) = (each for each in window[at].crops if each.track == track)
         restored.append(brought(other.restored, along))
         if other.belief is not None:
@@ -106,3 +142,8 @@ def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int) -> Restore
     nothing = np.zeros((size, size, 2), np.float32)
     belief = weighted_mean(nothing, beliefs, weights, _ELSE) if beliefs else None
     return RestoredCrop(crop, mean, face_mask(size), belief=belief)
+
+
+def _by_track(frame: GeneratedFrame) -> dict[int, Crop]:
+    """The crops of a frame: those that were restored, and those that wait for it."""
+    return {each.track: each.crop for each in frame.crops} | {crop.face.track: crop for crop in frame.waiting}
