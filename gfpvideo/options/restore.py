@@ -132,8 +132,8 @@ class RestoreOptions(BaseModel):
     every: Every = option(
         "auto",
         "time",
-        "Where a face moves little, restore every second, fourth or eighth crop by itself and make the others of those; "
-        "1 restores all, auto every fourth.",
+        "Where a face moves little, restore every second, fourth or eighth crop by itself and make the others of "
+        "those; 1 restores all, auto every fourth.",
         films=True,
     )
     steady: int = option(

@@ -111,7 +111,7 @@ def test_a_segment_reads_no_more_than_it_needs(
     monkeypatch.setattr(VideoSource, "frames", watched)
     list(Segments(keyed, begun.folder, 16, parts, OPTIONS).make(range(3, 4), Event()))
     around = reach(OPTIONS)
-    assert seen[0] == (48 - around.back) // 12 * 12 == 24  # the key frame before
+    assert seen[0] == (48 - around.back) // 12 * 12 == 12  # the key frame before
     assert seen[-1] <= 64 + around.ahead
 
 
@@ -151,7 +151,7 @@ def interrupted(source: Path, target: Path, parts: Parts, frame: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("frame", "begins"), [(85, 48), (50, 24)])
+@pytest.mark.parametrize(("frame", "begins"), [(85, 48), (50, 12)])
 def test_going_on_reads_from_where_it_must(
     frame: int, begins: int, keyed: Path, at_once: Path, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
