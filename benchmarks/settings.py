@@ -35,6 +35,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "frame by frame": steady.FRAME_BY_FRAME,
 }
 """Options of each setting."""
+MARKERS = ("o", "P", "^", "v", "s", "D", "X", "*")
+"""How each of them is drawn."""
 DAMAGE = ("film", "web")
 FIGURES = ("psnr", "ssim", "perceptual", "warping")
 
@@ -138,15 +140,15 @@ def draw(path: Path, speeds: list[Figures], quality: Figures) -> None:
     for axes, speed in zip(rows, speeds, strict=True):
         for axis, key, label in ((axes[0], "psnr", "PSNR, dB"), (axes[1], "perceptual", "perceptual distance")):
             for model, colour in zip(MODELS, ("tab:blue", "tab:orange"), strict=True):
-                points = {way: f"{model}, {way}" for way in WAYS if f"{model}, {way}" in speed["fps"]}
-                places = [(speed["fps"][name], quality[name][key]) for name in points.values()]
-                axis.scatter(*zip(*places, strict=True), color=colour, label=model)
-                for way, place in zip(points, places, strict=True):
-                    axis.annotate(way, place, xytext=(4, 4), textcoords="offset points", fontsize=7)
+                for way, marker in zip(WAYS, MARKERS, strict=True):
+                    name = f"{model}, {way}"
+                    if name in speed["fps"]:
+                        place = (speed["fps"][name], quality[name][key])
+                        axis.scatter(*place, s=64, color=colour, marker=marker, alpha=0.7, label=name)
             axis.set(xlabel="frames a second", ylabel=label, title=speed["processor"])
             axis.grid(alpha=0.3)
         axes[1].invert_yaxis()
-    rows[0][0].legend()
+    figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(path, dpi=80)
 
 
