@@ -173,6 +173,7 @@ def test_a_reader_that_reads_nothing_does_not_hold_it_up(film: Path) -> None:
     assert running.stderr.read() == b"gfpvideo: interrupted, no target was written\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_it_quietly(film: Path) -> None:
     running = subprocess.Popen([*PIPE, str(film)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert running.stdout is not None

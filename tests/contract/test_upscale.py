@@ -113,6 +113,7 @@ def at_once(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_outside_faces_the_film_is_as_without_restoring(film: Path, tmp_path: Path) -> None:
     touched = restored_part(film, tmp_path / "faces.mkv")
     restored_part(film, tmp_path / "none.mkv", strength=0)
@@ -130,6 +131,7 @@ def test_outside_faces_the_film_is_as_without_restoring(film: Path, tmp_path: Pa
             assert number > 0 or np.abs(x[window].astype(int) - y[window]).mean() > 1
 
 
+@pytest.mark.slow
 def test_going_on_makes_the_same_film(film: Path, at_once: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mkv"
 

@@ -100,6 +100,7 @@ def test_only_the_chosen_are_restored_and_the_rest_is_named(box: Path, tmp_path:
     assert sorted(Path(warning.split(":")[0]).name for warning in left_out) == ["berta.jpg", "wall.mkv"]
 
 
+@pytest.mark.slow
 def test_the_command_shows_everybody_and_restores_by_number(box: Path, tmp_path: Path) -> None:
     (box / "broken.mp4").unlink()
     flags = ["--no-adapt", "--quiet", *QUICK_ARGUMENTS]

@@ -96,6 +96,7 @@ def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp
     assert found != facts(tmp_path / "plain.mkv", planes=True).planes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["edited", "--skip", "--only"])
 def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, tracks: Path, tmp_path: Path) -> None:
     arguments: list[object] = {"edited": [], "--skip": ["--skip", "1"], "--only": ["--only", "2"]}[way]
@@ -115,6 +116,7 @@ def test_tracks_that_are_not_wanted_stay_as_they_are(way: str, film: Path, track
     assert facts(target, planes=True).planes == facts(film, planes=True).planes
 
 
+@pytest.mark.slow
 def test_wrong_files_are_refused_in_one_line(film: Path, tape: Path, tracks: Path, tmp_path: Path) -> None:
     content = json.loads(tracks.read_text())
     cases = {

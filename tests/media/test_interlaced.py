@@ -65,6 +65,7 @@ def test_moving_pictures_contradict_wrong_flags(tmp_path: Path) -> None:
     assert fields_of(film, Limits()) == "progressive"
 
 
+@pytest.mark.slow
 def test_an_interlaced_film_is_refused_kept_or_made_whole(tmp_path: Path) -> None:
     film, target = interlaced(tmp_path / "film.mkv"), tmp_path / "out.mkv"
     with pytest.raises(UnsupportedMediaError, match=r"interlaced; give --deinterlace .* --no-deinterlace"):
@@ -84,6 +85,7 @@ def test_an_interlaced_film_is_refused_kept_or_made_whole(tmp_path: Path) -> Non
     assert whole.tracks == 1
 
 
+@pytest.mark.slow
 def test_telecine_is_undone(tmp_path: Path) -> None:
     """2:3 pulldown: of four film frames five were made; four come back, and none is combed."""
     film: list[Picture] = []

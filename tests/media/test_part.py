@@ -50,6 +50,7 @@ def test_a_part_holds_the_frames_of_its_time(name: str, request: pytest.FixtureR
     assert max(abs(a[0] - (b[0] - offset)) for a, b in zip(kept, sound, strict=True)) <= 2 * tick
 
 
+@pytest.mark.slow
 def test_subtitles_and_chapters_are_cut_to_the_part(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "part.mkv"
     gfpvideo.restore(tape, target, RestoreOptions.parse(UNTOUCHED | {"start": "1", "end": "3"}))

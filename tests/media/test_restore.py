@@ -224,6 +224,7 @@ def test_a_missing_preset_of_the_container_is_replaced_by_matroska(tmp_path: Pat
     assert len(facts(Path(report.target)).pts) == 5
 
 
+@pytest.mark.slow
 def test_streams_that_do_not_fit_are_named(tape: Path, tmp_path: Path) -> None:
     target = tmp_path / "restored.mp4"
     report = gfpvideo.restore(tape, target, RestoreOptions(preset="ultrafast", **QUICK))

@@ -121,6 +121,7 @@ def test_the_ledger_knows_every_state(inbox: Path, out: Path) -> None:
         Ledger(path)
 
 
+@pytest.mark.slow
 def test_one_broken_file_stops_nothing_and_is_named_once(film: Path, inbox: Path, out: Path) -> None:
     (inbox / "a.mp4").write_bytes(b"not a film" * 1000)
     shutil.copy(film, inbox / "b.mp4")
@@ -147,6 +148,7 @@ def test_one_broken_file_stops_nothing_and_is_named_once(film: Path, inbox: Path
     assert restored(watched(inbox, out)) == ["a.mp4"]
 
 
+@pytest.mark.slow
 def test_a_stopped_film_goes_on(film: Path, inbox: Path, out: Path) -> None:
     shutil.copy(film, inbox / "a.mp4")
     stop = Event()

@@ -48,6 +48,7 @@ def test_a_folder_of_photographs_and_films_becomes_training_data(film: Path, tmp
     assert np.allclose(faces.boxes[0], (np.array(boxes["home_movie-001.png"]) + 0.5) / 2 - 0.5)
 
 
+@pytest.mark.slow
 def test_faces_that_are_too_small_are_counted_and_refused(film: Path, tmp_path: Path) -> None:
     arguments = ["align", str(film), "-o", str(tmp_path / "out"), "--size", "512", "--max-enlargement", "0.5"]
     result = CliRunner().invoke(app, arguments)
