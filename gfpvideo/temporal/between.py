@@ -61,18 +61,21 @@ def spare(frames: Iterator[CroppedFrame], every: int) -> Iterator[CroppedFrame]:
         frames: consecutive frames with their crops, how these move, and what share of a restoration they get.
         every: a power of two; every so many frames are not spared whatever happens.
     """
-    for step in steps(every):
-        frames = _spared(frames, step)
-    return frames
-
-
-def _spared(frames: Iterator[CroppedFrame], step: int) -> Iterator[CroppedFrame]:
-    for window, place in windows((held(frame, filter(_wanted, frame.crops)) for frame in frames), step):
+    if every == 1:
+        yield from frames
+        return
+    for window, place in windows((held(frame, filter(_wanted, frame.crops)) for frame in frames), every // 2):
         frame = window[place].now
-        if _midway(frame.frame.index, step):
+        step = _step(frame.frame.index, every)
+        if step:
             yield replace(frame, crops=tuple(_planned(crop, window, place, step) for crop in frame.crops))
         else:
             yield frame
+
+
+def _step(index: int, every: int) -> int:
+    """Frames from one to those that its crops are made of; 0 where they are never spared."""
+    return next((step for step in steps(every) if _midway(index, step)), 0)
 
 
 def _midway(index: int, step: int) -> bool:
