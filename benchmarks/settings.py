@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "frame by frame": steady.FRAME_BY_FRAME,
 }
 """Options of each setting."""
-MARKERS = ("o", "P", "^", "v", "s", "D", "X", "*")
-"""How each of them is drawn."""
+COLOURS, MARKERS = ("tab:blue", "tab:orange"), ("o", "P", "^", "v", "s", "D", "X", "*")
+"""How each model and each setting is drawn."""
 DAMAGE = ("film", "web")
 FIGURES = ("psnr", "ssim", "perceptual", "warping")
 
@@ -139,12 +140,10 @@ def draw(path: Path, speeds: list[Figures], quality: Figures) -> None:
     figure, rows = pyplot.subplots(len(speeds), 2, figsize=(11, 4 * len(speeds)), layout="constrained", squeeze=False)
     for axes, speed in zip(rows, speeds, strict=True):
         for axis, key, label in ((axes[0], "psnr", "PSNR, dB"), (axes[1], "perceptual", "perceptual distance")):
-            for model, colour in zip(MODELS, ("tab:blue", "tab:orange"), strict=True):
-                for way, marker in zip(WAYS, MARKERS, strict=True):
-                    name = f"{model}, {way}"
-                    if name in speed["fps"]:
-                        place = (speed["fps"][name], quality[name][key])
-                        axis.scatter(*place, s=64, color=colour, marker=marker, alpha=0.7, label=name)
+            for name, (colour, marker) in zip(settings(), product(COLOURS, MARKERS), strict=True):
+                if name in speed["fps"]:
+                    place = (speed["fps"][name], quality[name][key])
+                    axis.scatter(*place, s=64, color=colour, marker=marker, alpha=0.7, label=name)
             axis.set(xlabel="frames a second", ylabel=label, title=speed["processor"])
             axis.grid(alpha=0.3)
         axes[1].invert_yaxis()

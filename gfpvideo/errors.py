@@ -14,6 +14,11 @@ class GfpvideoError(Exception):
     """What the command line exits with: 2, refused or failed."""
 
 
+def printable(text: str) -> str:
+    """What may go to a terminal: names of files and others' messages can hold what commands it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def bug(error: Exception) -> str:
     """What is said of an error that nobody raised on purpose, where others' work goes on."""
     return f"{type(error).__name__}: {error}; this is a bug of gfpvideo"

@@ -17,12 +17,14 @@ import typer
 from platformdirs import user_log_path
 
 from gfpvideo.cli.flags import flag
-from gfpvideo.errors import ClosedError, GfpvideoError, OptionError, OutputError
+from gfpvideo.errors import ClosedError, GfpvideoError, OptionError, OutputError, printable
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.version import __version__
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from gfpvideo.options.pipelines import Pipeline
 
 INTERRUPTED = 130
@@ -82,11 +84,7 @@ def _denied(error: Exception) -> str:
     """What the user is told where the system denies us a file: that is nobody's bug, whoever asked for it."""
     if not isinstance(error, OSError) or error.errno not in _DENIALS or error.filename is None:
         return ""
-    return f"{_printable(os.fsdecode(error.filename))}: {error.strerror}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"{printable(os.fsdecode(error.filename))}: {error.strerror}"
 
 
 def ignore_signals() -> None:
@@ -110,9 +108,9 @@ def _crash(error: Exception) -> str:
     try:
         logger.handlers = [handler for handler in before if isinstance(handler, logging.FileHandler)] or [_crash_file()]
         logger.critical("gfpvideo %s crashed", __version__, exc_info=error)
-        return f"{_printable(words)}; {advice}, and with {' and '.join(_files(logger.handlers))}"
+        return f"{printable(words)}; {advice}, and with {' and '.join(_files(logger.handlers))}"
     except OSError:
-        return f"{_printable(words)}; {advice}, and with the file that --log-file FILE writes"
+        return f"{printable(words)}; {advice}, and with the file that --log-file FILE writes"
     finally:
         logger.handlers = before
 
@@ -264,6 +262,15 @@ def check_sheet(path: Path, named: Iterable[Path], *, overwrite: bool) -> None:
 
     check_written("sheet", path, named, overwrite=overwrite)
     check_picture_target(path)
+
+
+def counting(bar: "tqdm") -> Callable[[int], None]:
+    """What moves a bar on to how much is done."""
+
+    def show(count: int) -> None:
+        bar.update(count - bar.n)
+
+    return show
 
 
 def need_packages(extra: str, *modules: str) -> None:

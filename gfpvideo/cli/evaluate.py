@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import Overwrite, WeightsDir, check_written, command, need_packages
+from gfpvideo.cli.common import Overwrite, WeightsDir, check_written, command, counting, need_packages
 from gfpvideo.cli.flags import flag, plain
 from gfpvideo.errors import OptionError
 
@@ -49,9 +49,7 @@ def evaluate_compare(
         found = pairs.whole_pictures(restored, clean)
     with tqdm(unit="picture", file=sys.stderr, disable=None) as bar:
         examples = _PAGE_EXAMPLES if html else 0
-        evaluation = compare(
-            found, faces=faces, weights_dir=weights_dir, examples=examples, on_picture=lambda count: _show(bar, count)
-        )
+        evaluation = compare(found, faces=faces, weights_dir=weights_dir, examples=examples, on_picture=counting(bar))
     return _report(evaluation, json, html)
 
 
@@ -79,9 +77,7 @@ def evaluate_benchmark(
     from gfpvideo.generator.generator import load_generator
     from gfpvideo.options.restore import RestoreOptions
 
-    if (first is None) != (last is None):
-        raise OptionError("options first and last: give both, or neither")
-    numbers = None if first is None or last is None else range(first, last + 1)
+    numbers = _numbers(first, last)
     models = model or ["auto"]
     options = [RestoreOptions.parse({"model": name, "precision": precision}) for name in models]
     generators = {
@@ -96,7 +92,7 @@ def evaluate_benchmark(
             seed=seed,
             weights_dir=weights_dir,
             examples=_PAGE_EXAMPLES if html else 0,
-            on_picture=lambda count: _show(bar, count),
+            on_picture=counting(bar),
         )
     return _report(evaluation, json, html)
 
@@ -153,9 +149,7 @@ def evaluate_landmarks(
     from gfpvideo.evaluate import landmarks
     from gfpvideo.evaluate.report import write_text
 
-    if (first is None) != (last is None):
-        raise OptionError("options first and last: give both, or neither")
-    numbers = None if first is None or last is None else range(first, last + 1)
+    numbers = _numbers(first, last)
     with tqdm(unit="film" if film else "face", file=sys.stderr, disable=None) as bar:
         if film:
             scores = landmarks.score_films(folder, labels, film, network, damage=damage, seed=seed, on_film=bar.update)
@@ -169,15 +163,18 @@ def evaluate_landmarks(
     return 0
 
 
+def _numbers(first: int | None, last: int | None) -> range | None:
+    """The numbers of the files to use, if not all."""
+    if (first is None) != (last is None):
+        raise OptionError("options first and last: give both, or neither")
+    return None if first is None or last is None else range(first, last + 1)
+
+
 def _check(read: list[Path], overwrite: bool, **written: Path | None) -> None:
     """Refuse before the measurement what cannot be written after it."""
     for option, path in written.items():
         if path is not None:
             check_written(option, path, read, overwrite=overwrite)
-
-
-def _show(bar: tqdm, count: int) -> None:
-    bar.update(count - bar.n)
 
 
 def _report(evaluation: "Evaluation", json: Path | None, html: Path | None) -> int:

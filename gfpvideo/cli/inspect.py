@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from gfpvideo.cli.common import Overwrite, PipelineName, check_sheet, check_written, command, with_pipeline
+from gfpvideo.cli.common import Overwrite, PipelineName, check_sheet, check_written, command, counting, with_pipeline
 from gfpvideo.cli.flags import takes
 
 
@@ -41,12 +41,8 @@ def inspect(
     from gfpvideo.restoration.run import Job
 
     with tqdm(unit="frame", file=sys.stderr, disable=None) as bar:
-
-        def show(count: int) -> None:
-            bar.update(count - bar.n)
-
         job = Job(source, options=options)
-        found = job.inspect(on_frame=show)
+        found = job.inspect(on_frame=counting(bar))
     if sheet is not None:
         moments = tqdm(job.moments_of(found, SHOWN, SIDE), unit="picture", file=sys.stderr, disable=None)
         write_sheet(sheet, inspect_sheet(found, moments, draw=draw))

@@ -18,6 +18,7 @@ from gfpvideo.cli.common import (
     PipelineName,
     check_written,
     command,
+    counting,
     show_warnings,
     start_log,
     stopping,
@@ -115,11 +116,7 @@ def _preview(source: Path, sheet: Path, options: RestoreOptions, quiet: bool) ->
     check_target(sheet, overwrite=options.overwrite)
     check_picture_target(sheet)
     with tqdm(unit="frame", disable=quiet, file=sys.stderr, dynamic_ncols=True) as bar:
-
-        def show(count: int) -> None:
-            bar.update(count - bar.n)
-
-        moments = Job(source, options=options).preview(on_frame=show)
+        moments = Job(source, options=options).preview(on_frame=counting(bar))
     write_sheet(sheet, preview_sheet(moments))
     if not quiet:
         typer.echo(f"{sheet}: {len(moments)} shots")

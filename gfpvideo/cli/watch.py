@@ -52,12 +52,12 @@ def watch(
 
     stop = Event()
     watching = Watch(folder, output, options, finished=done, settle=settle, once=once, stop=stop)
-    watching.check()
+    found = watching.run()
     if not quiet:
         typer.echo(f"watching {folder}", err=True)
     with stopping(stop), ExitStack() as bars:
         show = _teller(bars, quiet)
-        for news in watching.run():
+        for news in found:
             show(news)
     return 1 if watching.warned else 0
 

@@ -233,11 +233,12 @@ class Assembly:
 
         Matroska's numbers of files and tracks are random unless FFmpeg is told to be exact to the bit.
         """
+        options = {"fflags": "+bitexact"}
         if muxer not in {"mp4", "mov"}:
-            return {"fflags": "+bitexact"}
+            return options
         bases = [stream.time_base for stream in [self.source.stream, *self._streams] if stream.time_base]
         fine = math.lcm(*(base.denominator for base in bases))
-        return {"fflags": "+bitexact", "movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
+        return options | {"movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
 
 
 def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:

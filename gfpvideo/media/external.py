@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError
+from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError, printable
 from gfpvideo.media.atomic import atomic_target
 from gfpvideo.media.target import FORMATS
 
@@ -91,6 +91,5 @@ def _run(command: Sequence[str], failure: type[GfpvideoError], path: Path) -> No
     quiet = [command[0], "-hide_banner", "-nostdin", "-v", "error", "-y", *command[1:]]
     done = subprocess.run(quiet, capture_output=True, check=False)  # noqa: S603  # no shell; the user's own arguments
     if done.returncode:
-        words = " ".join(done.stderr.decode("utf-8", "replace").split())[-_LAST_WORDS:]
-        printable = "".join(letter if letter.isprintable() else "?" for letter in words)
-        raise failure(f"{path}: ffmpeg failed: {printable or f'exit code {done.returncode}'}")
+        words = printable(" ".join(done.stderr.decode("utf-8", "replace").split())[-_LAST_WORDS:])
+        raise failure(f"{path}: ffmpeg failed: {words or f'exit code {done.returncode}'}")

@@ -99,9 +99,12 @@ class Watch:
 
         Raises:
             StoppedError: if it was asked to stop.
-            GfpvideoError: if the folders cannot be used, or nothing could be restored with these options.
+            GfpvideoError: if the folders cannot be used (at once), or nothing could be restored with these options.
         """
-        self.check()
+        self._check()
+        return self._news()
+
+    def _news(self) -> Iterator[News]:
         taken = f"{self.target}: another gfpvideo watch writes into it; stop that first, or give another -o"
         with locked(self.target / FOLDER, taken):
             ledger = Ledger(self.target / FOLDER / LEDGER)
@@ -121,12 +124,8 @@ class Watch:
         if self._stop.is_set():
             raise StoppedError(f"{self.folder}: stopped; the same command goes on")
 
-    def check(self) -> None:
-        """Refuse folders that cannot be used, and make those that are to be written.
-
-        Raises:
-            GfpvideoError: if one cannot be used.
-        """
+    def _check(self) -> None:
+        """Refuse folders that cannot be used, and make those that are to be written."""
         if not self.folder.is_dir():
             raise InputError(f"{self.folder}: no such folder; gfpvideo watch wants the folder in which films arrive")
         for folder in filter(None, (self.target, self.finished)):

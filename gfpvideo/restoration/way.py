@@ -37,7 +37,7 @@ from gfpvideo.temporal import gather as gathering
 from gfpvideo.temporal import picture as picturing
 from gfpvideo.temporal import steady as steadying
 from gfpvideo.temporal.believe import believe, weigh_belief
-from gfpvideo.temporal.between import EVERY, decided_by, fill, made_of, spare
+from gfpvideo.temporal.between import decided_by, fill, interval, made_of, spare
 from gfpvideo.temporal.gather import gather
 from gfpvideo.temporal.motion import follow_motion
 from gfpvideo.temporal.picture import gather_picture
@@ -100,7 +100,7 @@ def restore_faces(
     near = _since(followed, first - reach(options).back)
     cropped = cut_out(near, parts, options, run, parts.generator.size)
     weighed = run("weigh", weigh(cropped, options.min_face, adapt=options.adapt, times=options.upscale), thread=True)
-    every, whole = EVERY[options.every], options.around == "picture"
+    every, whole = interval(options.every), options.around == "picture"
     pictured = first - picturing.reach(on=whole).back
     wanted = first_of_block(pictured - steadying.reach(options.steady).back - made_of(every).back)
     apart = _since(weighed, wanted - gathering.reach(on=options.gather).back - decided_by(every).back)
@@ -129,7 +129,7 @@ def _enlarger(parts: Parts, options: RestoreOptions) -> Enlarger | None:
 def reach(options: RestoreOptions) -> Reach:
     """Frames around one that its restoration depends on, once faces have been followed."""
     before = weighing.reach(adapt=options.adapt) + gathering.reach(on=options.gather)
-    after = between.reach(EVERY[options.every]) + steadying.reach(options.steady)
+    after = between.reach(interval(options.every)) + steadying.reach(options.steady)
     return before + batches.reach() + after + picturing.reach(on=options.around == "picture")
 
 

@@ -8,7 +8,7 @@ own. That is decided by the film's own pictures and the number of the frame alon
 and whoever restores which part.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,11 +18,11 @@ from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
-from gfpvideo.temporal.motion import Flow, around, brought
+from gfpvideo.temporal.motion import Flow, apart, brought
 from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 
-EVERY = {"1": 1, "2": 2, "4": 4, "8": 8, "auto": 4}
-"""Every so many frames the generator runs in any case, by the option's value."""
+AUTO = 4
+"""Every so many frames the generator runs in any case, unless the option says another number."""
 _SHOWN = 0.5
 """Agreement from which a neighbour shows what a pixel of the crop shows."""
 _LENIENCY = 3.0
@@ -33,6 +33,11 @@ _ELSE = 1e-3
 """Weight of the source, which is what remains where neither neighbour shows the same."""
 
 
+def interval(every: str) -> int:
+    """Every so many frames the generator runs in any case, by the option's value: ``auto`` or a power of two."""
+    return AUTO if every == "auto" else int(every)
+
+
 def steps(every: int) -> list[int]:
     """Frames from a crop to those that it is made of, pass after pass, where every so many get a run."""
     return [2**power for power in reversed(range(every.bit_length() - 1))]
@@ -40,13 +45,12 @@ def steps(every: int) -> list[int]:
 
 def decided_by(every: int) -> Reach:
     """Frames around one that decide whether its crops are spared."""
-    farthest = max(steps(every), default=0)
-    return Reach(farthest, farthest)
+    return Reach(every // 2, every // 2)
 
 
 def made_of(every: int) -> Reach:
     """Frames around one whose runs its restoration is made of."""
-    return Reach(sum(steps(every)), sum(steps(every)))
+    return Reach(every - 1, every - 1)  # the sum of the steps
 
 
 def reach(every: int) -> Reach:
@@ -90,7 +94,7 @@ def _wanted(crop: Crop) -> bool:
 def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, step: int) -> Crop:
     """The crop, with the weights of its neighbours' restorations if these are enough."""
     track = crop.face.track
-    near = _apart(track, [item.crops for item in window], place, step) if _wanted(crop) else []
+    near = apart(track, [item.crops for item in window], place, step) if _wanted(crop) else []
     if len(near) < 2:  # at the end of a track
         return crop
     others = [brought(window[at].luma[track], along) for at, along in near]
@@ -98,11 +102,6 @@ def _planned(crop: Crop, window: Sequence[Held[CroppedFrame]], place: int, step:
     inside = face_mask(weights.shape[-1]) > _INSIDE
     shown = bool(weights.max(axis=0)[inside].min() >= _SHOWN)
     return replace(crop, between=weights) if shown else crop
-
-
-def _apart(track: int, window: Sequence[Mapping[int, Crop]], place: int, step: int) -> list[tuple[int, Flow]]:
-    """Places of a crop's neighbours ``step`` frames away, and the flow to each."""
-    return [(at, along) for at, along in around(track, window, place, step) if abs(at - place) == step]
 
 
 def fill(frames: Iterator[GeneratedFrame], every: int) -> Iterator[GeneratedFrame]:
@@ -125,17 +124,19 @@ def _filled_between(frames: Iterator[GeneratedFrame], step: int) -> Iterator[Gen
 
 def _completed(frame: GeneratedFrame, window: Sequence[GeneratedFrame], place: int, step: int) -> GeneratedFrame:
     made = {crop.track: crop for crop in frame.crops}
-    made |= {crop.face.track: _filled(crop, window, place, step) for crop in frame.waiting}
+    crops = [_by_track(each) for each in window] if frame.waiting else []
+    for crop in frame.waiting:
+        made[crop.face.track] = _filled(crop, window, apart(crop.face.track, crops, place, step))
     order = [face.track for face in frame.tracked.faces if face.track in made]
     return replace(frame, crops=tuple(made[track] for track in order), waiting=())
 
 
-def _filled(crop: Crop, window: Sequence[GeneratedFrame], place: int, step: int) -> RestoredCrop:
+def _filled(crop: Crop, window: Sequence[GeneratedFrame], beside: Sequence[tuple[int, Flow]]) -> RestoredCrop:
     """A crop with the mean of the restorations either side, weighted by where they show the same."""
     assert crop.between is not None
     size, track = len(crop.source), crop.face.track
     restored, beliefs = [], []
-    for at, along in _apart(track, [_by_track(frame) for frame in window], place, step):
+    for at, along in beside:
         (other,) = (each for each in window[at].crops if each.track == track)
         restored.append(brought(other.restored, along))
         if other.belief is not None:

@@ -92,6 +92,11 @@ def around(track: int, window: Sequence[Mapping[int, Thing]], place: int, radius
     return [near for step in (-1, 1) for near in onward(track, window, place, step, radius)]
 
 
+def apart(track: int, window: Sequence[Mapping[int, Thing]], place: int, step: int) -> list[tuple[int, Flow]]:
+    """Those of :func:`around` that are exactly ``step`` frames away."""
+    return [(at, along) for at, along in around(track, window, place, step) if abs(at - place) == step]
+
+
 def compared(luma: FloatImage) -> NDArray[np.uint8]:
     """(SIDE, SIDE) what flow sees of a crop's luma (S, S), which spans [-1, 1]."""
     return reduced(luma, (SIDE, SIDE), _LOW_PASS * len(luma))

@@ -27,7 +27,7 @@ from gfpvideo.pixels.regions import border_fade
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
-from gfpvideo.temporal.motion import Flow, around, brought
+from gfpvideo.temporal.motion import Flow, apart, brought
 from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 
 Grain = Literal["none", "match"]
@@ -113,8 +113,10 @@ def _shed(item: _Held) -> _Held:
 def _averaged_frame(window: Sequence[_Held], place: int, step: int, grain: Grain) -> _Mean:
     own, crops, averaged, counted = window[place], [item.crops for item in window], [], {}
     for crop in own.now.crops:
-        found = [(at, along) for at, along in around(crop.track, crops, place, step) if abs(at - place) == step]
-        near = [_Near(window[at].restored[crop.track], window[at].small[crop.track], along) for at, along in found]
+        near = [
+            _Near(window[at].restored[crop.track], window[at].small[crop.track], along)
+            for at, along in apart(crop.track, crops, place, step)
+        ]
         crop, counted[crop.track] = _averaged(crop, own.small[crop.track], near, grain)
         averaged.append(crop)
     return _Mean(replace(own.now, crops=tuple(averaged)), counted)

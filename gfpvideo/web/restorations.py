@@ -258,7 +258,8 @@ class Restorations:
                 warnings.append(event.text)
             elif isinstance(event, Done):
                 found.frames, found.faces = event.report.frames, event.report.faces
-                warnings += [event.report.why_none] if event.report.why_none else []
+                if event.report.why_none:
+                    warnings.append(event.report.why_none)
         self._parts = job.parts
         self._end(found, "done", "\n".join(warnings))
 

@@ -122,12 +122,6 @@ def test_the_number_of_cores_changes_no_byte(codec: str, film: Path, tmp_path: P
     assert len(payloads) == 1
 
 
-def payload(film: Path) -> bytes:
-    """All bytes of a film's picture."""
-    with av.open(str(film)) as container:
-        return b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size)
-
-
 def test_limits_refuse_and_options_raise_them(tape: Path, tmp_path: Path) -> None:
     for option, words in (({"max_side": 100}, "raise --max-side"), ({"max_streams": 2}, "has 3 streams")):
         with pytest.raises(GfpvideoError, match=words):
@@ -173,5 +167,5 @@ def test_the_encoder_does_not_read_memory_that_nobody_wrote(film: Path, tmp_path
         subprocess.run(
             [sys.executable, "-c", code, str(film), str(target), QUICK["model"]], env=environment, check=True
         )
-        payloads.add(payload(target))
+        payloads.add(target.read_bytes())
     assert len(payloads) == 1

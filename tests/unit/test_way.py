@@ -57,7 +57,7 @@ def samples(frames: list[RestoredFrame]) -> list[bytes]:
 
 def test_reach_is_the_sum_of_what_stages_declare() -> None:
     options = RestoreOptions(steady=3)
-    expected = weigh.reach(adapt=True) + gather.reach(on=True) + batches.reach() + between.reach(between.EVERY["auto"])
+    expected = weigh.reach(adapt=True) + gather.reach(on=True) + batches.reach() + between.reach(between.AUTO)
     expected += steady.reach(3)
     assert reach(options) == expected
     assert expected.back > expected.ahead > 3
