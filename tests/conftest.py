@@ -10,12 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two workers share the cores: more threads would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent.parent
 pytest_plugins = ["pytester"]
+
+
+def _told(self: Result) -> str:
+    """What a command said: without it, a wrong exit code in a test's report tells nothing."""
+    return f"<exit code {self.exit_code}: {self.output.strip()}>"
+
+
+Result.__repr__ = _told
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,17 +2,21 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import openvino as ov
+from filelock import FileLock
 
+from gfpvideo.errors import EngineError
 from gfpvideo.networks.shipped import unpacked
 
 CACHE_VARIABLE = "GFPVIDEO_CACHE"
 """Environment variable that names the folder of compiled models."""
+_LOCK = "lock"
 
 
 @cache
@@ -62,6 +66,9 @@ def traced_once(network: Traceable, folder: Path) -> Path:
     Args:
         network: whose graph it is.
         folder: where traced and compiled models are kept.
+
+    Raises:
+        EngineError: if nothing can be kept there.
     """
 
     def make(scratch: Path) -> None:
@@ -70,8 +77,53 @@ def traced_once(network: Traceable, folder: Path) -> Path:
 
     target = folder / "traced" / graph_name(network.key)
     if not target.is_dir():
-        _keep(make, target)
+        with _one_at_a_time(target.parent):
+            if not target.is_dir():  # else another process has made it meanwhile, and may be reading it
+                _keep(make, target)
     return target / "graph.xml"
+
+
+def compiled_once(
+    graph: ov.Model, called: str, target: str, config: Mapping[str, object], folder: Path
+) -> ov.CompiledModel:
+    """Compile a graph for a device, or take what was compiled before.
+
+    OpenVINO writes the compiled model in place: another process that finds half of it fails, or ends with SIGBUS.
+
+    Args:
+        graph: what to compile.
+        called: what the user calls it.
+        target: OpenVINO's name of the device.
+        config: OpenVINO's properties.
+        folder: where traced and compiled models are kept.
+
+    Raises:
+        EngineError: if nothing can be kept there, or OpenVINO cannot compile this.
+    """
+    kept = folder / "compiled"
+    with _one_at_a_time(kept):
+        try:
+            return openvino_core().compile_model(graph, target, {**config, "CACHE_DIR": str(kept)})
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot compile {called}: {error}") from error
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads from writing into a folder of models, and from reading what is half written."""
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise EngineError(
+            f"{folder}: compiled networks cannot be kept here ({error.strerror}); name another folder in"
+            f" {CACHE_VARIABLE}"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_graph(graph: ov.Model, folder: Path) -> Path:
@@ -82,19 +134,15 @@ def write_graph(graph: ov.Model, folder: Path) -> Path:
 
 def save_graph(graph: ov.Model, target: Path) -> None:
     """Write a graph into the folder ``target``, whole or not at all; one that is there is replaced."""
-    _keep(lambda scratch: write_graph(graph, scratch), target)
+    with _one_at_a_time(target.parent):
+        _keep(lambda scratch: write_graph(graph, scratch), target)
 
 
 def _keep(make: Callable[[Path], object], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         finished = Path(scratch) / "graph"
         finished.mkdir()
         make(finished)
         if target.is_dir():
             target.rename(Path(scratch) / "before")
-        try:
-            finished.rename(target)
-        except OSError:
-            if not target.is_dir():  # another process that traced the same model may have been faster
-                raise
+        finished.rename(target)

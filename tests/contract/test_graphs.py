@@ -3,17 +3,24 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
 import pytest
 from numpy.typing import NDArray
+from openvino import opset8
+from typer.testing import CliRunner
 
 from conftest import ROOT
+from gfpvideo.cli import app
 from gfpvideo.errors import WeightsError
 from gfpvideo.networks import graphs, shipped, weights
-from gfpvideo.networks.graphs import Traceable, openvino_core, traced_once, write_graph
+from gfpvideo.networks.graphs import Traceable, compiled_once, openvino_core, traced_once, write_graph
 from gfpvideo.networks.shipped import unpacked
 from gfpvideo.train.ship import shipped as all_shipped
 
@@ -98,4 +105,55 @@ def test_a_first_restoration_needs_no_torch(tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
     environment = {**os.environ, graphs.CACHE_VARIABLE: cache}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
-    assert len(list((tmp_path / "cache" / "traced").iterdir())) == len(NAMES) - 1  # of one generator
+    traced = [item for item in (tmp_path / "cache" / "traced").iterdir() if item.is_dir()]
+    assert len(traced) == len(NAMES) - 1  # of one generator
+
+
+def test_of_two_at_a_time_one_traces_and_the_other_waits(tmp_path: Path) -> None:
+    traced = []
+
+    def trace() -> ov.Model:
+        traced.append(1)
+        time.sleep(0.3)
+        return small_graph()
+
+    paths = both(lambda: traced_once(Traceable("nosuch", "key", trace), tmp_path))
+    assert len(traced) == 1
+    assert paths[0] == paths[1]
+    assert paths[0].is_file()
+
+
+def test_compiled_models_are_read_and_written_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inside, most = [], []
+
+    class Core:
+        def compile_model(self, *_: object) -> None:
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.2)
+            inside.pop()
+
+    monkeypatch.setattr(graphs, "openvino_core", Core)
+    both(lambda: compiled_once(small_graph(), "it", "CPU", {}, tmp_path))
+    assert most == [1, 1]
+
+
+def test_a_folder_that_keeps_nothing_is_named(monkeypatch: pytest.MonkeyPatch, film: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(graphs.CACHE_VARIABLE, str(tmp_path / "file"))
+    done = CliRunner().invoke(app, ["restore", str(film), "-o", str(tmp_path / "out.mp4")])
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert "compiled networks cannot be kept here" in said
+    assert graphs.CACHE_VARIABLE in said
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def small_graph() -> ov.Model:
+    given = opset8.parameter([1, 4], np.float32)
+    return ov.Model([opset8.relu(given)], [given])  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]
+
+
+def both(work: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(2) as pool:
+        return [each.result() for each in [pool.submit(work), pool.submit(work)]]

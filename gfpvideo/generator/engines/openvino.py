@@ -19,7 +19,7 @@ from gfpvideo.errors import EngineError
 from gfpvideo.generator.engines.engine import EngineChoice
 from gfpvideo.generator.models import ModelFile, load_network
 from gfpvideo.networks.abilities import Abilities
-from gfpvideo.networks.graphs import Traceable, cache_folder, graph_name, openvino_core, traced_once
+from gfpvideo.networks.graphs import Traceable, cache_folder, compiled_once, graph_name, openvino_core, traced_once
 from gfpvideo.networks.weights import sha256
 from gfpvideo.options.restore import Precision
 from gfpvideo.stages.threads import cores, side_by_side
@@ -54,15 +54,8 @@ class OpenVinoEngine:
         self.abilities = _abilities(graph)
         chosen = _choose_precision(core, target, choice.precision, self.abilities.precisions)
         rest = _choose_precision(core, target, "auto", self.abilities.precisions) if eight else chosen
-        config = {
-            "INFERENCE_PRECISION_HINT": _HINTS[rest],
-            **_sharing(target, choice.together),
-            "CACHE_DIR": str(folder / "compiled"),
-        }
-        try:
-            compiled = core.compile_model(graph, target, config)
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot compile {model.name} for {target} {chosen}: {error}") from error
+        config = {"INFERENCE_PRECISION_HINT": _HINTS[rest], **_sharing(target, choice.together)}
+        compiled = compiled_once(graph, f"{model.name} for {target} {chosen}", target, config, folder)
         self._requests = [compiled.create_infer_request() for _ in range(_streams(choice.together))]
         self.name = f"openvino {target.lower()} {chosen}"
         if eight:
