@@ -35,8 +35,8 @@ def detect(
 
     Where the same faces are found before and after, not far away, the frames between are not searched: each face is
     looked for between its places (without a network, taken to lie there). Anything else (a face comes, goes, turns
-    quickly, is not seen well, a cut) and they are searched as well. The distance between two searches doubles, up to
-    ``every``, as long as none of that happens.
+    quickly), and the frame midway is searched as well, and so on; so is one in which a face is not seen well. The
+    distance between two searches doubles, up to ``every``, as long as none of that happens. Cuts begin it all anew.
 
     Args:
         frames: frames, and whether a shot starts with each.
@@ -51,20 +51,18 @@ def detect(
     skipped: list[Frame] = []
     gap = 1
     for shot in frames:
-        frame = shot.frame
         if shot.cut:
-            yield from map(look, skipped)
+            yield from look.rest(before, skipped)
             skipped, before, gap = [], None, 1
         if before is not None and len(skipped) + 1 < gap:
-            skipped.append(frame)
+            skipped.append(shot.frame)
             continue
-        now = look(frame, cut=shot.cut)
-        pairs = look.same_faces(before, now)
-        yield from look.between(pairs, skipped, now.raster)
+        now = look(shot.frame, cut=shot.cut)
+        yield from look.between(before, skipped, now)
         yield now
-        gap = 1 if pairs is None else min(2 * gap, every)
+        gap = 1 if look.same_faces(before, now) is None else min(2 * gap, every)
         before, skipped = now, []
-    yield from map(look, skipped)
+    yield from look.rest(before, skipped)
 
 
 def usual_side(frame: Frame) -> float:
@@ -112,14 +110,30 @@ class _Look:
             return None
         return _same_faces(before.detections, now.detections, _STEADY if self._refiner is None else _NEAR)
 
-    def between(self, pairs: Pairs | None, skipped: list[Frame], raster: float) -> Iterator[DetectedFrame]:
-        """The frames between two that were searched, in which ``pairs`` of the same faces were found."""
+    def rest(self, before: DetectedFrame | None, skipped: list[Frame]) -> Iterator[DetectedFrame]:
+        """The last frames of a shot: of those that were skipped, the last is searched."""
+        if skipped:
+            now = self(skipped[-1])
+            yield from self.between(before, skipped[:-1], now)
+            yield now
+
+    def between(
+        self, before: DetectedFrame | None, skipped: list[Frame], now: DetectedFrame
+    ) -> Iterator[DetectedFrame]:
+        """The frames between two that were searched; where these show something else, the one midway is searched."""
+        if not skipped:
+            return
+        pairs = self.same_faces(before, now)
         if pairs is None:
-            yield from map(self, skipped)
+            middle = len(skipped) // 2
+            found = self(skipped[middle])
+            yield from self.between(before, skipped[:middle], found)
+            yield found
+            yield from self.between(found, skipped[middle + 1 :], now)
             return
         for place, frame in enumerate(skipped, 1):
             share = place / (len(skipped) + 1)
-            yield self._followed(frame, [_interpolated(one, other, share) for one, other in pairs], raster)
+            yield self._followed(frame, [_interpolated(one, other, share) for one, other in pairs], now.raster)
 
     def _followed(self, frame: Frame, faces: list[Detection], raster: float) -> DetectedFrame:
         """A frame that is searched only if one of the faces, known to be there about, is not seen well."""

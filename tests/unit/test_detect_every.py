@@ -93,10 +93,26 @@ def test_what_comes_goes_or_jumps_is_searched() -> None:
     assert [len(item.detections) for item in found] == [0, 0, 0, 1, 1, 1, 0]
 
 
+@pytest.mark.parametrize("change", range(9, 15))
+def test_where_a_face_comes_is_found_by_halves(change: int) -> None:
+    """Each frame has what it shows, whichever it is that a face comes in, for half of the searches."""
+    found, asked = searched([0.0 if index < change else None for index in range(16)], every=8)
+    assert [len(item.detections) for item in found] == [1] * change + [0] * (16 - change)
+    assert asked[:5] == [0, 1, 3, 7, 15]
+    assert len(asked) <= 8
+
+
 def test_searches_become_rarer_while_nothing_happens() -> None:
     """Twice as rare each time, up to the limit; and all over again after something happened."""
     assert searched([0.0] * 25, every=8)[1] == [0, 1, 3, 7, 15, 23, 24]
-    assert searched([0.0] * 8 + [20.0] * 8, every=4)[1] == [0, 1, 3, 7, 11, 8, 9, 10, 12, 14, 15]
+    assert searched([0.0] * 8 + [20.0] * 8, every=4)[1] == [0, 1, 3, 7, 11, 9, 8, 12, 14, 15]
+
+
+def test_at_the_end_of_a_shot_its_last_frame_is_searched() -> None:
+    """And what was skipped before it only where that one shows something else."""
+    assert searched([0.0] * 14, every=8)[1] == [0, 1, 3, 7, 13]
+    assert searched([0.0] * 14, every=8, cuts=(0, 12))[1] == [0, 1, 3, 7, 11, 12, 13]
+    assert searched([0.0] * 13 + [None], every=8)[1] == [0, 1, 3, 7, 13, 10, 12]
 
 
 def test_nothing_is_interpolated_across_a_cut_or_beyond_the_end() -> None:
