@@ -52,7 +52,7 @@ class RestoreOptions(BaseModel):
         le=8192,
     )
     detect_every: int = option(
-        8,
+        4,
         "find",
         "Most frames from one search for faces to the next; fewer where faces come, go or move fast.",
         films=True,
