@@ -4,10 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -22,6 +19,7 @@ from gfpvideo.errors import WeightsError
 from gfpvideo.networks import graphs, shipped, weights
 from gfpvideo.networks.graphs import Traceable, compiled_once, openvino_core, traced_once, write_graph
 from gfpvideo.networks.shipped import unpacked
+from gfpvideo.stages.threads import side_by_side
 from gfpvideo.train.ship import shipped as all_shipped
 
 NAMES = ["compact", "compact-fast", "gather", "confidence", "landmarks"]
@@ -117,7 +115,7 @@ def test_of_two_at_a_time_one_traces_and_the_other_waits(tmp_path: Path) -> None
         time.sleep(0.3)
         return small_graph()
 
-    paths = both(lambda: traced_once(Traceable("nosuch", "key", trace), tmp_path))
+    paths = side_by_side([lambda: traced_once(Traceable("nosuch", "key", trace), tmp_path)] * 2)
     assert len(traced) == 1
     assert paths[0] == paths[1]
     assert paths[0].is_file()
@@ -134,7 +132,7 @@ def test_compiled_models_are_read_and_written_by_one_at_a_time(monkeypatch: pyte
             inside.pop()
 
     monkeypatch.setattr(graphs, "openvino_core", Core)
-    both(lambda: compiled_once(small_graph(), "it", "CPU", {}, tmp_path))
+    side_by_side([lambda: compiled_once(small_graph(), "it", "CPU", {}, tmp_path)] * 2)
     assert most == [1, 1]
 
 
@@ -152,8 +150,3 @@ def test_a_folder_that_keeps_nothing_is_named(monkeypatch: pytest.MonkeyPatch, f
 def small_graph() -> ov.Model:
     given = opset8.parameter([1, 4], np.float32)
     return ov.Model([opset8.relu(given)], [given])  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]
-
-
-def both(work: Callable[[], Any]) -> list[Any]:
-    with ThreadPoolExecutor(2) as pool:
-        return [each.result() for each in [pool.submit(work), pool.submit(work)]]
