@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gfpvideo.composite.light import source_light
+from gfpvideo.composite.raster import taken
 from gfpvideo.frames import Crop, Frame, GeneratedFrame, Patch, Rect, RestoredCrop, RestoredFrame
 from gfpvideo.pixels.color import FloatImage, add_rgb, component_slices, read_rgb
-from gfpvideo.pixels.geometry import invert, local, low_passed, resample, scale_of
+from gfpvideo.pixels.geometry import invert, local, low_passed, resample
 from gfpvideo.pixels.mix import times
 
 Color = Literal["source", "model"]
-
-_COARSE, _FINE = 1.0, 1.3
-"""Crop pixels for each frame pixel from which on the frame begins to be replaced, and is replaced altogether."""
 
 
 def paste(
@@ -112,16 +110,13 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
     crop = restored.crop
     to_rect = invert(local(crop.to_crop, crop.rect))
     size = (crop.rect.width, crop.rect.height)
-    change = _change(restored, color)
-    fine = fineness(crop)
-    if fine:
+    difference = resample(_change(restored, color), to_rect, size, cv2.BORDER_CONSTANT)
+    if crop.redrawn or crop.damage:
         replaced = restored.mask if restored.replaced is None else restored.mask * restored.replaced
-        change += times(crop.source + 1, np.float32(fine / 2) * replaced)
-    difference = resample(change, to_rect, size, cv2.BORDER_CONSTANT)
-    if fine:
-        there = _there(frame, crop)
         region = resample(replaced, to_rect, size, cv2.BORDER_CONSTANT)
-        difference -= times(there, np.float32(fine) * region)
+        held = (resample(crop.source, to_rect, size, cv2.BORDER_REPLICATE) + 1) / 2
+        beyond = np.asarray(_there(frame, crop) - held, np.float32)
+        difference -= times(beyond, region * taken(crop, beyond, region))
     return difference
 
 
@@ -137,17 +132,3 @@ def _change(restored: RestoredCrop, color: Color) -> FloatImage:
     if color == "source":
         residual = source_light(residual, restored.crop.source, restored.mask)
     return times(residual, np.float32(0.5) * restored.mask)  # crops span [-1, 1], pictures [0, 1]
-
-
-def fineness(crop: Crop) -> float:
-    """How far the crop can stand for the frame: 0 where it is as coarse or coarser, 1 where it is clearly finer.
-
-    Noise near the limit of the frame's raster does not survive the way into a finer crop; the difference of two crops
-    cannot take it away, so there the frame is replaced by what the crop holds of it. In a film without noise it is
-    detail, and stays. A frame that was enlarged holds no more than before, unless a network drew it: of that the crop
-    knows nothing, and the two would both be seen.
-    """
-    if crop.redrawn:
-        return 1.0
-    finer = np.clip((scale_of(crop.to_crop) * crop.enlarged - _COARSE) / (_FINE - _COARSE), 0.0, 1.0)
-    return float(finer * crop.damage)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gfpvideo.composite.light import chroma_share, source_light
-from gfpvideo.composite.paste import fineness, pasted
+from gfpvideo.composite.paste import pasted
 from gfpvideo.faces.align import FFHQ_512, cut, template
 from gfpvideo.frames import Face, GeneratedFrame, Rect, RestoredCrop, Samples
 from gfpvideo.pixels.color import Components, FloatImage, read_rgb, rgb_to_ycc
@@ -18,6 +18,7 @@ from helpers import frame_of, generated_frame, smooth_picture
 
 SIZE = 256
 YUV = Samples("yuv", 8, subsampling=(2, 2), siting=(0, 0.5))
+GRAY = Samples("gray", 8, full_range=True)
 
 
 def cropped(
@@ -55,30 +56,64 @@ def test_a_restoration_that_changes_nothing_changes_no_sample(color: Literal["so
     random = np.random.default_rng(1)
     planes = [plane + random.integers(-9, 9, plane.shape).astype(np.uint8) for plane in yuv_planes()]
     work = cropped(planes, YUV, 0.0, scale=0.51)
-    assert fineness(work.crops[0].crop) == 0
-    restored = pasted(work, 1.0, color)
+    crop = replace(work.crops[0], crop=replace(work.crops[0].crop, damage=0.0))
+    restored = pasted(replace(work, crops=(crop,)), 1.0, color)
     assert all(np.array_equal(a, b) for a, b in zip(patched(restored), planes, strict=True))
 
 
-def test_noise_at_the_limit_of_the_raster_goes_where_the_crop_is_finer() -> None:
-    """Restored to a flat grey, a noisy face must come out flat, however far it was enlarged for the generator."""
-    random = np.random.default_rng(1)
-    plane = (120 + random.normal(0, 6, (220, 240))).astype(np.uint8)
-    for scale in (0.35, 0.2):
-        work = cropped([plane], Samples("gray", 8, full_range=True), 0.0, scale)
-        crop = replace(work.crops[0], restored=np.full((SIZE, SIZE, 3), 120 / 127.5 - 1, np.float32))
-        assert fineness(crop.crop) == 1
-        flat = pasted_planes(replace(work, crops=(crop,)), 1.0, "model")[0]
-        x, y = np.rint(crop.crop.face.landmarks[2]).astype(int)
-        assert plane[y - 8 : y + 8, x - 8 : x + 8].std() > 5
-        assert flat[y - 8 : y + 8, x - 8 : x + 8].std() < 0.6
+def noisy(side: int = 560) -> np.ndarray:
+    """A grey plane with white noise of deviation 6."""
+    return (120 + np.random.default_rng(1).normal(0, 6, (side, side))).astype(np.uint8)
+
+
+def as_flat(work: GeneratedFrame, damage: float = 1.0) -> GeneratedFrame:
+    """Its face, of which so much is damage, restored to a flat grey."""
+    (made,) = work.crops
+    flat = np.full((SIZE, SIZE, 3), 120 / 127.5 - 1, np.float32)
+    return replace(work, crops=(replace(made, crop=replace(made.crop, damage=damage), restored=flat),))
+
+
+def at_the_nose(work: GeneratedFrame) -> tuple[slice, slice]:
+    """Rows and columns in the middle of its face."""
+    x, y = np.rint(work.crops[0].crop.face.landmarks[2]).astype(int)
+    return slice(y - 8, y + 8), slice(x - 8, x + 8)
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.35, 0.5, 0.9])
+def test_noise_at_the_limit_of_the_raster_goes_with_the_rest(scale: float) -> None:
+    """Restored to a flat grey, a noisy face must come out flat, whether its crop is finer than the frame or coarser."""
+    work = as_flat(cropped([noisy()], GRAY, 0.0, scale))
+    here = at_the_nose(work)
+    assert work.frame.components[0][here].std() > 5
+    assert pasted_planes(work, 1.0, "model")[0][here].std() < 0.8
+
+
+def test_what_is_finest_in_a_film_without_damage_stays() -> None:
+    work = as_flat(cropped([noisy()], GRAY, 0.0, 0.9), damage=0.0)
+    here = at_the_nose(work)
+    assert pasted_planes(work, 1.0, "model")[0][here].std() > 0.7 * work.frame.components[0][here].std()
+
+
+def test_detail_finer_than_the_crop_outlives_the_noise_around_it() -> None:
+    """Lashes that a crop of half the frame's raster cannot hold, on noisy skin: the noise goes, the lashes stay."""
+    plane = noisy()
+    rows, columns = at_the_nose(cropped([plane], GRAY, 0.0, 0.9))
+    plane[rows.start + 6 : rows.start + 10, columns][:, ::2] = 20
+    work = cropped([plane], GRAY, 0.0, 0.9)
+    shown = pasted_planes(work, 1.0, "model")[0]
+
+    def contrast(planes: np.ndarray) -> float:
+        return float(np.abs(np.diff(planes[rows.start + 6 : rows.start + 10, columns].astype(int), axis=1)).mean())
+
+    assert contrast(shown) > 0.8 * contrast(plane)
+    away = (slice(rows.start - 40, rows.start - 24), columns)
+    assert shown[away].std() < 0.6 * plane[away].std()
 
 
 def test_what_the_crop_cannot_hold_stays_where_the_source_is_kept() -> None:
     """What a finer crop cannot hold of the raster stays as it is, where nothing is replaced."""
-    random = np.random.default_rng(1)
-    plane = (120 + random.normal(0, 6, (220, 240))).astype(np.uint8)
-    work = cropped([plane], Samples("gray", 8, full_range=True), 0.0)
+    plane = noisy()
+    work = cropped([plane], GRAY, 0.0)
     half = np.zeros((SIZE, SIZE), np.float32)
     half[:, SIZE // 2 :] = 1
     kept = replace(work.crops[0], replaced=half)
@@ -196,9 +231,11 @@ def test_detail_that_the_crop_cannot_hold_stays() -> None:
     """A face twice as large as the crop: what the generator never saw must survive in the frame."""
     random = np.random.default_rng(8)
     plane = (120 + random.integers(-30, 30, (700, 700))).astype(np.uint8)
-    work = cropped([plane], Samples("gray", 8, full_range=True), 0.0, scale=1.2)
-    assert work.crops[0].crop.rect.width > 2 * SIZE
-    restored = pasted(work, 1.0, "source")
+    work = cropped([plane], GRAY, 0.0, scale=1.2)
+    (made,) = work.crops
+    assert made.crop.rect.width > 2 * SIZE
+    good = replace(made, crop=replace(made.crop, damage=0.0))
+    restored = pasted(replace(work, crops=(good,)), 1.0, "source")
     assert np.array_equal(patched(restored)[0], plane)
 
 

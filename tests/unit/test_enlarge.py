@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from gfpvideo.composite.enlarge import enlarge
-from gfpvideo.composite.paste import fineness, pasted
+from gfpvideo.composite.paste import pasted
+from gfpvideo.composite.raster import taken
 from gfpvideo.faces.align import FFHQ_512, cut, template
 from gfpvideo.frames import Face, Frame, GeneratedFrame, Rect, RestoredCrop, Samples
 from gfpvideo.media.enlarge import Enlarger, lanczos
@@ -196,7 +197,6 @@ def test_what_a_network_drew_does_not_show_through_a_face() -> None:
         return np.repeat((0.5 + 0.2 * np.sin(rows / 1.3) * np.sin(columns / 1.4))[..., None], 3, axis=2)
 
     work = large(restored_in(frame, None), network=pattern)
-    assert fineness(work.crops[0].crop) == 1
     rgb = read_rgb(patched(pasted(work, 1.0, "source")), frame.samples, Rect(0, 0, 340, 280))
     x, y = np.rint(move(invert(work.crops[0].crop.to_crop), np.array([[127.5, 127.5]]))[0]).astype(int)
     assert rgb[y - 20 : y + 20, x - 20 : x + 20].std() < 0.005
@@ -208,5 +208,6 @@ def test_how_far_a_crop_stands_for_the_frame_is_the_films_matter(scale: float) -
     """Lanczos adds nothing: what the film's raster held decides, whatever the frame is enlarged to."""
     work = restored_in(photograph(np.full((600, 700), 120, np.uint8)), None, FFHQ_512 * scale + 40)
     before, after = work.crops[0].crop, large(work, 3).crops[0].crop
-    assert fineness(before) == pytest.approx(fineness(after), abs=1e-9)
+    detail, nowhere = np.ones((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)
+    assert taken(before, detail, nowhere) == pytest.approx(taken(after, detail, nowhere), abs=1e-6)
     assert (after.rect.width, after.rect.height) == (3 * before.rect.width, 3 * before.rect.height)
