@@ -16,7 +16,7 @@ from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.mix import times
 
-_FINE = 1.0
+_FINE = 0.7
 """Standard deviation, in pixels of the crop, of the Gaussian that fine detail is what remains of."""
 _NEIGHBOURHOOD = 3.0
 """Standard deviation, in pixels of the crop, over which its energy is gathered."""
