@@ -28,10 +28,17 @@ _BLURRED, _SHARP = 0.40, 0.56
 """Fine over coarse amplitude below which a face gets all of its restoration, and from which none is needed.
 
 On clean FFHQ-like faces it is 0.52 (0.43 to 0.64), shrunk to a half and enlarged again 0.37, shrunk four times 0.27."""
-_CLEAN, _NOISY = 0.7 / 127.5, 2.0 / 127.5
+_CLEAN, _NOISY = 0.7 / 127.5, 1.25 / 127.5
 """Amplitude of noise in the fine band that is no reason to restore, and from which sharpness is none not to.
 
 White noise has 0.4 of its standard deviation there."""
+_FLAT, _FLATTEST = 0.1, 1.1
+"""Part of a face that is flat, and how many times its noise in the fine band may be what others have.
+
+Of the noise between two frames the flattest tenth shows 0.9 to 1.03 times as much (tape, a camera's noise); of clean
+talking heads, whose motion passes for noise, 0.4 to 0.8."""
+_CLIPPED = 0.9
+"""Mean luma of a block from which on it may be clipped."""
 _SMOOTH, _GRAINY = 1.8 / 127.5, 2.5 / 127.5
 """Amplitude in the fine band of the flattest quarter of a single face that is its own, and from which it may be grain.
 
@@ -202,9 +209,21 @@ def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
 
 
 def changing_noise(luma: FloatImage, before: FloatImage) -> float:
-    """Amplitude, in the fine band, of what differs between two frames of a face; what moves is left out."""
-    difference = _band(luma - before, _FINE)
-    return float(np.sqrt(np.median(_blocks(np.asarray(difference * difference / 2, np.float32)))))
+    """Amplitude, in the fine band, of what differs between two frames of a face; what moves is left out.
+
+    Some of the median is left out by being the median; the rest of a head that nods, whose beard and brows never lie on
+    themselves, by what its flattest places show: noise is there as well, and can't be more anywhere else.
+    """
+    own = _band(luma, _FINE)
+    difference = own - _band(before, _FINE)
+    changed = float(np.sqrt(np.median(_blocks(np.asarray(difference * difference / 2, np.float32)))))
+    return min(changed, _FLATTEST * _flattest(own, luma))
+
+
+def _flattest(band: FloatImage, luma: FloatImage) -> float:
+    """Amplitude of a band in the flattest tenth of a face; where light or film have clipped it, noise went as well."""
+    energies, lit = _blocks(np.square(band)), np.abs(_blocks(luma)) < _CLIPPED
+    return float(np.sqrt(np.quantile(energies[lit], _FLAT))) if lit.any() else np.inf
 
 
 def damage_of_picture(noise: float, steps: float) -> float:

@@ -69,6 +69,32 @@ def test_noise_is_measured_and_does_not_pass_for_sharpness(
     assert changing_noise(one, one) == 0.0
 
 
+def test_a_bearded_head_that_nods_is_not_noisy(face: FloatImage, rng: np.random.Generator) -> None:
+    """Most of it never lies on itself, but its skin tells; where there is noise, skin shows that as well."""
+    bearded = np.asarray(cv2.GaussianBlur(face, (0, 0), 12), np.float32)
+    bearded[100:] += 0.05 * rng.standard_normal((SIZE - 100, SIZE, 1), dtype=np.float32)
+    nodded = np.asarray(np.roll(bearded, 1, axis=0), np.float32)
+    noise = [0.05 * rng.standard_normal(face.shape, dtype=np.float32) for _ in range(2)]
+    moved, aged, aged_still = (
+        changing_noise(rgb_to_ycc(one)[0], rgb_to_ycc(other)[0])
+        for one, other in (
+            (bearded, nodded), (bearded + noise[0], nodded + noise[1]), (bearded + noise[0], bearded + noise[1]),
+        )
+    )  # fmt: skip
+    assert moved < 0.4 * aged
+    assert aged == pytest.approx(aged_still, rel=0.2)
+
+
+def test_what_is_clipped_does_not_hide_noise(face: FloatImage, rng: np.random.Generator) -> None:
+    """A face half in shadow: black has no noise, and says nothing of the rest."""
+    noise = [(8 / 127.5 * rng.standard_normal(face.shape)).astype(np.float32) for _ in range(2)]
+    one, other = (rgb_to_ycc(face + each)[0] for each in noise)
+    lit = changing_noise(one, other)
+    for luma in (one, other):
+        luma[:, : SIZE // 3] = -1
+    assert changing_noise(one, other) == pytest.approx(lit, rel=0.15)
+
+
 def test_a_turned_face_fades_out(face: FloatImage) -> None:
     blurred, shares = coarse(face, 6), []
     for turn in (0.0, 0.35, 0.5):
