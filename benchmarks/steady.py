@@ -63,7 +63,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "default": {},
 }
 """Options of each way of restoring."""
-FIGURES = ("psnr", "ssim", "perceptual", "around", "identity", "warping", "jitter", "detail")
+FIGURES = ("psnr", "ssim", "perceptual", "around", "identity", "warping", "evened", "jitter", "detail")
 
 Film = NDArray[np.float32]
 """(T, H, W, 3) RGB in [0, 1]."""
@@ -211,7 +211,11 @@ class Ruler:
         self._beside = (self._mask < 0.1) & (head_fade(SIZE) > 0.5)
 
     def __call__(self, found: Film, clean: Film) -> dict[str, float]:
-        """Figures of a face over time; ``warping`` is in grey levels, ``jitter`` in thousandths of the eye distance."""
+        """Figures of a face over time.
+
+        ``warping`` is in grey levels, and ``evened`` is what it would be if the whole face were as light in both frames
+        (light that flickers is the film's, and is kept); ``jitter`` is in thousandths of the eye distance.
+        """
         pairs = list(zip(found, clean, strict=True))
         return {
             "psnr": float(np.mean([_psnr(a, b, self._inside) for a, b in pairs])),
@@ -219,7 +223,9 @@ class Ruler:
             "perceptual": float(np.mean([self._apart(a, b) for a, b in pairs[::3]])),
             "around": float(np.mean([_psnr(a, b, self._beside) for a, b in pairs])),
             "identity": likeness(self._who(found), self._who(clean)),
-            "warping": float(np.mean([self._warping(*pair) for pair in pairwise(pairs)])),
+            **dict(
+                zip(("warping", "evened"), np.mean([self._warping(*pair) for pair in pairwise(pairs)], 0), strict=True)
+            ),
             "jitter": self._jitter(found),
             "detail": float(np.mean([self._fine(a) / self._fine(b) for a, b in pairs])),
         }
@@ -239,13 +245,15 @@ class Ruler:
         layers = [normalised(layer) for layer in self._features(pictures)]
         return float(torch.stack([(layer[0] - layer[1]).abs().sum(dim=0).mean() for layer in layers]).sum())
 
-    def _warping(self, before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> float:
+    def _warping(self, before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tuple[float, float]:
         """Mean difference, in grey levels, from the face before along the clean faces' flow (Lai et al., 2018)."""
         then, here = (to_bytes(rgb_to_ycc(pair[1])[0]) for pair in (before, now))
         back, forth = flow(here, then), flow(then, here)
         visible = self._inside & (disagreement(back, forth) < 1)
         earlier, later = (rgb_to_ycc(pair[0])[0] for pair in (before, now))
-        return float(np.abs(later - pulled(earlier, back))[visible].mean() * 255)
+        earlier, later = pulled(earlier, back)[visible], later[visible]
+        as_light = earlier * (later.mean() / max(float(earlier.mean()), 1e-6))
+        return float(np.abs(later - earlier).mean() * 255), float(np.abs(later - as_light).mean() * 255)
 
     def _jitter(self, found: Film) -> float:
         """RMS second difference of the five landmarks that are found again."""
@@ -313,11 +321,11 @@ def sheet(path: Path, films: dict[str, Film], where: Sequence[Sequence[Affine]])
 
 
 def table(rows: Sequence[tuple[str, str, str, float, dict[str, float]]]) -> str:
-    """Means by damage and way; ``excess``: warping error beyond the clean clip's, as a share of frame by frame's."""
+    """Means by damage and way; ``excess``: evened error beyond the clean clip's, as a share of frame by frame's."""
     own = {(name, scale): figures for name, _, way, scale, figures in rows if way == "clean"}
     groups: dict[tuple[str, str], list[dict[str, float]]] = {}
     for name, damage, way, scale, figures in rows:
-        excess = figures["warping"] - own[name, scale]["warping"]
+        excess = figures["evened"] - own[name, scale]["evened"]
         for kind in () if way == "clean" else (damage, "mean"):
             groups.setdefault((kind, way), []).append(figures | {"excess": excess})
     lines = [f"{'damage':8}{'way':18}" + "".join(f"{name:>12}" for name in (*FIGURES, "excess"))]
