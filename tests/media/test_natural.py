@@ -76,6 +76,17 @@ def test_a_still_face_with_fresh_noise_is_steady(portrait: Picture, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scale", [1.0, 1.4, 2.0])
+def test_noise_leaves_faces_of_any_size(scale: float, portrait: Picture, tmp_path: Path) -> None:
+    """Faces smaller than the generator's crop, as large and larger: nothing of the noise stays in its finest band."""
+    large = np.asarray(cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+    pictures = [noisy(large, 12, seed) for seed in range(16)]
+    frames, _ = restored_film(tmp_path, pictures)
+    left = np.mean([_fine(after, scale) for after in frames])
+    assert left < 0.08 * np.mean([_fine(before.astype(np.float32), scale) for before in pictures])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_a_good_film_loses_no_detail(scale: float, tmp_path: Path) -> None:
     """Do no harm: a head that moves in a film that needs no restoration is as sharp as before, all the time."""
