@@ -28,28 +28,30 @@ def block_steps(frame: Frame, crop: Crop) -> float:
     and 10 5.9. It does not matter where the raster starts, so a picture may have been cut since; one that was resized
     has another raster, which is not seen.
     """
-    return steps_under(frame, _inner(crop.rect, frame.size))
+    return steps_under(frame, inner(crop, frame))
 
 
 def steps_under(frame: Frame, rect: Rect) -> float:
     """The same anywhere in a picture."""
-    luma = _luma(frame, rect)
+    luma = levels(frame, rect)
     if min(luma.shape) < _LEAST * _PITCH:
         return 0.0
     return max(0.0, min(_steps(luma), _steps(luma.T)))  # what stripes do in one direction, blocks do in both
 
 
-def _inner(rect: Rect, size: tuple[int, int]) -> Rect:
+def inner(crop: Crop, frame: Frame) -> Rect:
+    """What of a frame is looked at to see what a crop's face suffers from: the face with little around it."""
+    rect, size = crop.rect, frame.size
     across, down = (round(side * (1 - _INNER) / 2) for side in (rect.width, rect.height))
     right, bottom = min(size[0], rect.right - across), min(size[1], rect.bottom - down)
     return Rect(max(0, rect.left + across), max(0, rect.top + down), right, bottom)
 
 
-def _luma(frame: Frame, rect: Rect) -> NDArray[np.float32]:
+def levels(frame: Frame, rect: Rect) -> NDArray[np.float32]:
     """Samples (H, W) of luma, or of green, from 0 to 255."""
     samples = frame.components[1 if frame.samples.family == "rgb" else 0]
-    levels = np.float32(255 / ((2**frame.samples.bits - 1) << frame.samples.shift))
-    return samples[rect.top : rect.bottom, rect.left : rect.right] * levels
+    scale = np.float32(255 / ((2**frame.samples.bits - 1) << frame.samples.shift))
+    return samples[rect.top : rect.bottom, rect.left : rect.right] * scale
 
 
 def _steps(luma: NDArray[np.float32]) -> float:

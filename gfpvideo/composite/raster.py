@@ -14,6 +14,10 @@ from gfpvideo.pixels.ramp import ramp
 
 _AS_FINE, _FINER = 1.0, 1.3
 """Crop pixels for each frame pixel from which on a crop holds more and more of a frame's detail, and all of it."""
+_MUCH_COARSER, _COARSER = 0.25, 0.55
+"""Crop pixels for each frame pixel below which a crop cannot stand for a frame, and from which it can.
+
+A face of several times the crop's size is soft without its grain, and looks worse than with it."""
 _NEIGHBOURHOOD = 3.0
 """Standard deviation, in pixels of the frame, over which energy is gathered."""
 _INSIDE = 0.5
@@ -26,12 +30,18 @@ _NOTHING = np.float32(1e-12)
 """Energy that is none."""
 
 
+def stands(crop: Crop) -> float:
+    """How far a crop can stand for a frame where the film is damaged, 0 to 1."""
+    return ramp(scale_of(crop.to_crop) * crop.enlarged, _MUCH_COARSER, _COARSER)
+
+
 def taken(crop: Crop, beyond: FloatImage, region: FloatImage) -> FloatImage | np.float32:
     """How much of it goes where a crop is replaced, 0 to 1.
 
     In a film without noise it is detail, and stays. Where the crop is clearly finer than the frame it holds all detail
-    that there is; where it is not, noise is told from detail. A frame that was enlarged holds no more than before,
-    unless a network drew it: of that the crop knows nothing, and the two would both be seen.
+    that there is; where it is not, noise is told from detail; where it is much coarser, noise stays. A frame that was
+    enlarged holds no more than before, unless a network drew it: of that the crop knows nothing, and the two would both
+    be seen.
 
     Args:
         crop: a crop, and how much of what is finest in it is damage.
@@ -45,7 +55,7 @@ def taken(crop: Crop, beyond: FloatImage, region: FloatImage) -> FloatImage | np
         return np.float32(1)
     finer = ramp(scale_of(crop.to_crop) * crop.enlarged, _AS_FINE, _FINER)
     noise = noise_share(beyond, region) if finer < 1 else 1
-    return np.float32(crop.damage) * np.maximum(noise, np.float32(finer))
+    return np.float32(crop.damage * stands(crop)) * np.maximum(noise, np.float32(finer))
 
 
 def noise_share(beyond: FloatImage, region: FloatImage) -> FloatImage:

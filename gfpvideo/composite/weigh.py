@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.composite.blocks import block_steps
+from gfpvideo.composite.blocks import block_steps, inner, levels
+from gfpvideo.composite.raster import stands
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
@@ -48,6 +49,8 @@ _UNEVEN, _EVEN = 0.55, 0.66
 """The same amplitude over that of the whole face: detail is gathered in places, grain is everywhere.
 
 Clean faces have 0.35 (0.24 to 0.54), with grain 0.7 (0.55 to 0.8)."""
+_AVERAGED = 0.75
+"""Crop pixels for each frame pixel below which the crop averages noise away, so that it is looked for in the frame."""
 _WHOLE, _BLOCKY = 0.8, 1.6
 """Height of the steps between compression's blocks that is no reason to restore, and from which sharpness is none not
 to, in levels of 255; where the crop is smaller than the face, so are the steps.
@@ -149,7 +152,8 @@ def _all(crop: Crop, frame: Frame, before: FloatImage | None) -> tuple[float, fl
 
 
 def _measure(crop: Crop, frame: Frame, before: FloatImage | None, min_face: float, times: int) -> tuple[float, float]:
-    return need_and_damage(crop, min_face, before, block_steps(frame, crop), times)
+    grainy = stands(crop) * frame_grain(frame, crop) if scale_of(crop.to_crop) < _AVERAGED else 0.0
+    return need_and_damage(crop, min_face, before, block_steps(frame, crop), times, grainy)
 
 
 def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
@@ -173,7 +177,12 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def need_and_damage(
-    crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0, times: int = 1
+    crop: Crop,
+    min_face: float,
+    before: FloatImage | None = None,
+    steps: float = 0.0,
+    times: int = 1,
+    grainy: float = 0.0,
 ) -> tuple[float, float]:
     """Share of its restoration that one crop should get, and of its finest detail that is damage, 0 to 1 each.
 
@@ -183,12 +192,13 @@ def need_and_damage(
         before: luma of the same face one frame earlier: the difference shows how noisy both are.
         steps: height of the steps between compression's blocks in the frame, in levels of 255.
         times: how many times the picture will be enlarged.
+        grainy: whether there is noise in the frame that the crop averages away, 0 to 1.
     """
     luma, scale = crop.luma, scale_of(crop.to_crop)
     alone = before is None
     noise = fine_noise(luma, scale) if alone else changing_noise(luma, before)
     blurred = 1 - ramp(sharpness(luma, noise), _BLURRED, _SHARP)
-    noisy = max(ramp(noise, _CLEAN, _NOISY), grain(luma) if alone else 0.0)
+    noisy = max(ramp(noise, _CLEAN, _NOISY), grainy, grain(luma) if alone else 0.0)
     blocky = ramp(steps * min(1.0, scale), _WHOLE, _BLOCKY)
     damage = max(noisy, blocky)
     frontal = 1 - turned_aside(crop)
@@ -239,10 +249,7 @@ def damage_of_picture(noise: float, steps: float) -> float:
 
 def noise_between(one: FloatImage, other: FloatImage) -> float:
     """:func:`changing_noise` of whole pictures (H, W) that have been laid onto one another."""
-    height, width = one.shape
-    energy = np.asarray(np.square(_band(one - other, _FINE)) / 2, np.float32)
-    means = cv2.resize(energy, (-(-width // _BLOCK), -(-height // _BLOCK)), interpolation=cv2.INTER_AREA)
-    return float(np.sqrt(np.median(means)))
+    return float(np.sqrt(np.median(_means(np.asarray(np.square(_band(one - other, _FINE)) / 2, np.float32)))))
 
 
 def grain(luma: FloatImage) -> float:
@@ -251,10 +258,27 @@ def grain(luma: FloatImage) -> float:
     Unlike :func:`fine_noise` this takes no noise to be white: grain, dots of print and what JPEG leaves of them are as
     coarse as detail is, and must not pass for it.
     """
-    energies = _blocks(np.square(_band(luma, _FINE)))
+    return _everywhere(_blocks(np.square(_band(luma, _FINE))))
+
+
+def frame_grain(frame: Frame, crop: Crop) -> float:
+    """:func:`grain` of what a frame holds around a face: a crop that is much coarser averages strong noise away."""
+    energy = np.square(_band(np.asarray(levels(frame, inner(crop, frame)) / 127.5, np.float32), _FINE))
+    return _everywhere(_means(energy)) if min(energy.shape) > _BLOCK else 0.0
+
+
+def _everywhere(energies: NDArray[np.float32]) -> float:
+    """Whether blocks that have so much energy of fine detail have it because all have it, 0 to 1."""
     flattest = float(np.quantile(energies, 0.25))
     evenness = float(np.sqrt(flattest / max(float(energies.mean()), 1e-12)))
     return ramp(float(np.sqrt(flattest)), _SMOOTH, _GRAINY) * ramp(evenness, _UNEVEN, _EVEN)
+
+
+def _means(energy: FloatImage) -> FloatImage:
+    """Means of all blocks of a picture (H, W)."""
+    height, width = energy.shape
+    size = (-(-width // _BLOCK), -(-height // _BLOCK))
+    return np.asarray(cv2.resize(energy, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _blocks(energy: FloatImage) -> NDArray[np.float32]:

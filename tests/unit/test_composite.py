@@ -88,6 +88,13 @@ def test_noise_at_the_limit_of_the_raster_goes_with_the_rest(scale: float) -> No
     assert pasted_planes(work, 1.0, "model")[0][here].std() < 0.8
 
 
+def test_a_face_of_many_times_the_crops_size_keeps_its_grain() -> None:
+    """It would be soft without: the crop holds a sixteenth of its pixels."""
+    work = as_flat(cropped([noisy(1300)], GRAY, 0.0, 2.2))
+    here = at_the_nose(work)
+    assert pasted_planes(work, 1.0, "model")[0][here].std() > 0.9 * work.frame.components[0][here].std()
+
+
 def test_what_is_finest_in_a_film_without_damage_stays() -> None:
     work = as_flat(cropped([noisy()], GRAY, 0.0, 0.9), damage=0.0)
     here = at_the_nose(work)

@@ -11,7 +11,15 @@ import pytest
 import skimage.data
 
 from gfpvideo.composite.blocks import block_steps
-from gfpvideo.composite.weigh import asymmetry, changing_noise, fine_noise, need_and_damage, sharpness, weigh
+from gfpvideo.composite.weigh import (
+    asymmetry,
+    changing_noise,
+    fine_noise,
+    frame_grain,
+    need_and_damage,
+    sharpness,
+    weigh,
+)
 from gfpvideo.faces.align import template
 from gfpvideo.frames import Crop, CroppedFrame, Frame, Rect, Samples, Shape
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
@@ -75,12 +83,10 @@ def test_a_bearded_head_that_nods_is_not_noisy(face: FloatImage, rng: np.random.
     bearded[100:] += 0.05 * rng.standard_normal((SIZE - 100, SIZE, 1), dtype=np.float32)
     nodded = np.asarray(np.roll(bearded, 1, axis=0), np.float32)
     noise = [0.05 * rng.standard_normal(face.shape, dtype=np.float32) for _ in range(2)]
+    pairs = ((bearded, nodded), (bearded + noise[0], nodded + noise[1]), (bearded + noise[0], bearded + noise[1]))
     moved, aged, aged_still = (
-        changing_noise(rgb_to_ycc(one)[0], rgb_to_ycc(other)[0])
-        for one, other in (
-            (bearded, nodded), (bearded + noise[0], nodded + noise[1]), (bearded + noise[0], bearded + noise[1]),
-        )
-    )  # fmt: skip
+        changing_noise(*(rgb_to_ycc(np.asarray(picture, np.float32))[0] for picture in pair)) for pair in pairs
+    )
     assert moved < 0.4 * aged
     assert aged == pytest.approx(aged_still, rel=0.2)
 
@@ -88,11 +94,24 @@ def test_a_bearded_head_that_nods_is_not_noisy(face: FloatImage, rng: np.random.
 def test_what_is_clipped_does_not_hide_noise(face: FloatImage, rng: np.random.Generator) -> None:
     """A face half in shadow: black has no noise, and says nothing of the rest."""
     noise = [(8 / 127.5 * rng.standard_normal(face.shape)).astype(np.float32) for _ in range(2)]
-    one, other = (rgb_to_ycc(face + each)[0] for each in noise)
+    one, other = (rgb_to_ycc(np.asarray(face + each, np.float32))[0] for each in noise)
     lit = changing_noise(one, other)
     for luma in (one, other):
         luma[:, : SIZE // 3] = -1
     assert changing_noise(one, other) == pytest.approx(lit, rel=0.15)
+
+
+@pytest.mark.parametrize(("deviation", "expected"), [(0, 0.0), (3, 0.0), (10, 1.0)])
+def test_noise_that_a_coarse_crop_averages_away_is_seen_in_the_frame(
+    deviation: float, expected: float, face: FloatImage, rng: np.random.Generator
+) -> None:
+    """A sharp face three times as large as its crop; strong noise is noticed, its own detail is not taken for any."""
+    large = cv2.resize(rgb_to_ycc(face)[0], (768, 768), interpolation=cv2.INTER_CUBIC) * 127.5 + 127.5
+    plane = np.clip(large + deviation * rng.standard_normal(large.shape), 0, 255).astype(np.uint8)
+    crop = replace(crop_of(face), rect=Rect(0, 0, 768, 768), to_crop=np.array([[1 / 3, 0, 0], [0, 1 / 3, 0]]))
+    frame = frame_of([plane], Samples("gray", 8, full_range=True))
+    assert frame_grain(frame, crop) == pytest.approx(expected, abs=0.05)
+    assert need_and_damage(crop, 10, rgb_to_ycc(face)[0], grainy=1.0) == (1.0, 1.0)
 
 
 def test_a_turned_face_fades_out(face: FloatImage) -> None:
