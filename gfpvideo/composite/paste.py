@@ -19,7 +19,7 @@ Color = Literal["source", "model"]
 
 
 def paste(
-    frames: Iterator[GeneratedFrame], *, strength: float = 1.0, color: Color = "source"
+    frames: Iterator[GeneratedFrame], *, strength: float = 1.0, color: Color = "source", keep_grain: bool = False
 ) -> Iterator[RestoredFrame]:
     """Stage: each frame with the patches that put its restored faces in place.
 
@@ -27,36 +27,33 @@ def paste(
         frames: frames whose crops the generator has restored.
         strength: how much of the change to apply, 0 to 1.
         color: ``source`` keeps the film's colour and light, ``model`` takes the generator's.
+        keep_grain: whether restorations have the film's grain, which then stays where their crops do not hold it.
     """
     for frame in frames:
-        yield pasted(frame, strength, color)
+        yield pasted(frame, strength, color, keep_grain=keep_grain)
 
 
-def pasted(generated: GeneratedFrame, strength: float, color: Color) -> RestoredFrame:
+def pasted(generated: GeneratedFrame, strength: float, color: Color, *, keep_grain: bool = False) -> RestoredFrame:
     """One frame and its patches; where faces overlap, a patch holds the changes of those before it as well."""
     crops = generated.crops if strength else ()
     shares = _shares(crops)
     patches: list[Patch] = []
     for crop, share in zip(crops, shares, strict=True):
-        patches.append(_patch(generated.frame, crop, color, np.float32(strength * crop.crop.share), share, patches))
+        change = _difference(generated.frame, crop, color, keep_grain) * np.float32(strength * crop.crop.share)
+        if share is not None:
+            change *= share[..., None]
+        patches.append(_patch(generated.frame, crop, change, patches))
     spared = generated.spared + len(generated.crops) - len(crops)
     tracked = generated.tracked
     return RestoredFrame(tracked.frame, tuple(patches), spared, generated.hopeless, tracked.faces, generated.decoded)
 
 
-def _patch(
-    frame: Frame, restored: RestoredCrop, color: Color, strength: np.float32, share: FloatImage | None,
-    before: Sequence[Patch],
-) -> Patch:  # fmt: skip
-    """The samples under a face's rectangle with ``strength`` times its change, on top of the patches before it."""
-    crop = restored.crop
-    change = _difference(frame, restored, color) * strength
-    if share is not None:
-        change *= share[..., None]
-    planes = _samples(frame, crop.rect, before)
-    here = Rect(0, 0, crop.rect.width, crop.rect.height)
-    add_rgb(planes, frame.samples, here, change)
-    return Patch(restored.track, crop.rect, planes)
+def _patch(frame: Frame, restored: RestoredCrop, change: FloatImage, before: Sequence[Patch]) -> Patch:
+    """The samples under a face's rectangle with its change (h, w, 3), on top of the patches before it."""
+    rect = restored.crop.rect
+    planes = _samples(frame, rect, before)
+    add_rgb(planes, frame.samples, Rect(0, 0, rect.width, rect.height), change)
+    return Patch(restored.track, rect, planes)
 
 
 def _samples(frame: Frame, rect: Rect, before: Sequence[Patch]) -> tuple[NDArray[np.integer], ...]:
@@ -105,7 +102,7 @@ def _claim(restored: RestoredCrop, rect: Rect) -> FloatImage:
     return region * np.float32(restored.crop.share)
 
 
-def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImage:
+def _difference(frame: Frame, restored: RestoredCrop, color: Color, keep_grain: bool) -> FloatImage:
     """(h, w, 3) what a restored face adds to the RGB under its rectangle."""
     crop = restored.crop
     to_rect = invert(local(crop.to_crop, crop.rect))
@@ -116,7 +113,7 @@ def _difference(frame: Frame, restored: RestoredCrop, color: Color) -> FloatImag
         region = resample(replaced, to_rect, size, cv2.BORDER_CONSTANT)
         held = (resample(crop.source, to_rect, size, cv2.BORDER_REPLICATE) + 1) / 2
         beyond = np.asarray(_there(frame, crop) - held, np.float32)
-        difference -= times(beyond, region * taken(crop, beyond, region))
+        difference -= times(beyond, region * taken(crop, beyond, region, keep_grain=keep_grain))
     return difference
 
 

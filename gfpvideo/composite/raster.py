@@ -35,7 +35,7 @@ def stands(crop: Crop) -> float:
     return ramp(scale_of(crop.to_crop) * crop.enlarged, _MUCH_COARSER, _COARSER)
 
 
-def taken(crop: Crop, beyond: FloatImage, region: FloatImage) -> FloatImage | np.float32:
+def taken(crop: Crop, beyond: FloatImage, region: FloatImage, *, keep_grain: bool = False) -> FloatImage | np.float32:
     """How much of it goes where a crop is replaced, 0 to 1.
 
     In a film without noise it is detail, and stays. Where the crop is clearly finer than the frame it holds all detail
@@ -47,6 +47,7 @@ def taken(crop: Crop, beyond: FloatImage, region: FloatImage) -> FloatImage | np
         crop: a crop, and how much of what is finest in it is damage.
         beyond: (h, w, 3) RGB that the frame holds under the crop's rectangle and the crop does not.
         region: (h, w) where the crop is replaced, 0 to 1.
+        keep_grain: whether noise is to stay where the crop does not hold it: the restoration has the film's own grain.
 
     Returns:
         (h, w), or one number for all pixels.
@@ -54,8 +55,9 @@ def taken(crop: Crop, beyond: FloatImage, region: FloatImage) -> FloatImage | np
     if crop.redrawn:
         return np.float32(1)
     finer = ramp(scale_of(crop.to_crop) * crop.enlarged, _AS_FINE, _FINER)
-    noise = noise_share(beyond, region) if finer < 1 else 1
-    return np.float32(crop.damage * stands(crop)) * np.maximum(noise, np.float32(finer))
+    if keep_grain or finer == 1:
+        return np.float32(crop.damage * finer)
+    return np.float32(crop.damage * stands(crop)) * np.maximum(noise_share(beyond, region), np.float32(finer))
 
 
 def noise_share(beyond: FloatImage, region: FloatImage) -> FloatImage:

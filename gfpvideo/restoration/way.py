@@ -119,7 +119,8 @@ def restore_faces(
     plain = _since(detailed, pictured)
     scenes = run("picture", gather_picture(plain, parts.scene, parts.scene_judge, Repainter()), thread=whole)
     large = run("enlarge", enlarge(_since(scenes, first), _enlarger(parts, options)), thread=options.upscale > 1)
-    return run("paste", paste(large, strength=options.strength, color=options.color), thread=True)
+    match = options.grain == "match"
+    return run("paste", paste(large, strength=options.strength, color=options.color, keep_grain=match), thread=True)
 
 
 def _enlarger(parts: Parts, options: RestoreOptions) -> Enlarger | None:

@@ -95,6 +95,17 @@ def test_a_face_of_many_times_the_crops_size_keeps_its_grain() -> None:
     assert pasted_planes(work, 1.0, "model")[0][here].std() > 0.9 * work.frame.components[0][here].std()
 
 
+def test_a_face_that_is_to_have_the_films_grain_keeps_what_its_crop_does_not_hold() -> None:
+    """Where the crop is clearly finer the restoration has all of it; else the frame's own stays."""
+    kept = {}
+    for scale in (0.2, 0.6):
+        work = as_flat(cropped([noisy()], GRAY, 0.0, scale))
+        shown = patched(pasted(work, 1.0, "model", keep_grain=True))[0]
+        kept[scale] = shown[at_the_nose(work)].std() / work.frame.components[0][at_the_nose(work)].std()
+    assert kept[0.2] < 0.15
+    assert kept[0.6] > 0.4
+
+
 def test_what_is_finest_in_a_film_without_damage_stays() -> None:
     work = as_flat(cropped([noisy()], GRAY, 0.0, 0.9), damage=0.0)
     here = at_the_nose(work)
