@@ -217,15 +217,15 @@ class Ruler:
         (light that flickers is the film's, and is kept); ``jitter`` is in thousandths of the eye distance.
         """
         pairs = list(zip(found, clean, strict=True))
+        warping, evened = np.mean([self._warping(*pair) for pair in pairwise(pairs)], axis=0)
         return {
             "psnr": float(np.mean([_psnr(a, b, self._inside) for a, b in pairs])),
             "ssim": float(np.mean([self._ssim(a, b) for a, b in pairs])),
             "perceptual": float(np.mean([self._apart(a, b) for a, b in pairs[::3]])),
             "around": float(np.mean([_psnr(a, b, self._beside) for a, b in pairs])),
             "identity": likeness(self._who(found), self._who(clean)),
-            **dict(
-                zip(("warping", "evened"), np.mean([self._warping(*pair) for pair in pairwise(pairs)], 0), strict=True)
-            ),
+            "warping": float(warping),
+            "evened": float(evened),
             "jitter": self._jitter(found),
             "detail": float(np.mean([self._fine(a) / self._fine(b) for a, b in pairs])),
         }
@@ -246,7 +246,10 @@ class Ruler:
         return float(torch.stack([(layer[0] - layer[1]).abs().sum(dim=0).mean() for layer in layers]).sum())
 
     def _warping(self, before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> tuple[float, float]:
-        """Mean difference, in grey levels, from the face before along the clean faces' flow (Lai et al., 2018)."""
+        """Mean difference, in grey levels, from the face before along the clean faces' flow (Lai et al., 2018).
+
+        As it is, and with the light of the face before made that of this one.
+        """
         then, here = (to_bytes(rgb_to_ycc(pair[1])[0]) for pair in (before, now))
         back, forth = flow(here, then), flow(then, here)
         visible = self._inside & (disagreement(back, forth) < 1)

@@ -32,7 +32,12 @@ _NOTHING = np.float32(1e-12)
 
 def stands(crop: Crop) -> float:
     """How far a crop can stand for a frame where the film is damaged, 0 to 1."""
-    return ramp(scale_of(crop.to_crop) * crop.enlarged, _MUCH_COARSER, _COARSER)
+    return ramp(_pixels(crop), _MUCH_COARSER, _COARSER)
+
+
+def _pixels(crop: Crop) -> float:
+    """How many of a crop's pixels there are for each pixel of the film, along a side."""
+    return scale_of(crop.to_crop) * crop.enlarged
 
 
 def taken(crop: Crop, beyond: FloatImage, region: FloatImage, *, keep_grain: bool = False) -> FloatImage | np.float32:
@@ -54,7 +59,7 @@ def taken(crop: Crop, beyond: FloatImage, region: FloatImage, *, keep_grain: boo
     """
     if crop.redrawn:
         return np.float32(1)
-    finer = ramp(scale_of(crop.to_crop) * crop.enlarged, _AS_FINE, _FINER)
+    finer = ramp(_pixels(crop), _AS_FINE, _FINER)
     if keep_grain or finer == 1:
         return np.float32(crop.damage * finer)
     return np.float32(crop.damage * stands(crop)) * np.maximum(noise_share(beyond, region), np.float32(finer))

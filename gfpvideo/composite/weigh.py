@@ -221,8 +221,8 @@ def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
 def changing_noise(luma: FloatImage, before: FloatImage) -> float:
     """Amplitude, in the fine band, of what differs between two frames of a face; what moves is left out.
 
-    Some of the median is left out by being the median; the rest of a head that nods, whose beard and brows never lie on
-    themselves, by what its flattest places show: noise is there as well, and can't be more anywhere else.
+    The median leaves out lids and lips. Of a head that nods most never lies on itself, beard and brows foremost: what
+    its flattest places show bounds the noise then, since that is there as well.
     """
     own = _band(luma, _FINE)
     difference = own - _band(before, _FINE)
@@ -263,8 +263,10 @@ def grain(luma: FloatImage) -> float:
 
 def frame_grain(frame: Frame, crop: Crop) -> float:
     """:func:`grain` of what a frame holds around a face: a crop that is much coarser averages strong noise away."""
-    energy = np.square(_band(np.asarray(levels(frame, inner(crop, frame)) / 127.5, np.float32), _FINE))
-    return _everywhere(_means(energy)) if min(energy.shape) > _BLOCK else 0.0
+    luma = levels(frame, inner(crop, frame))
+    if min(luma.shape) <= _BLOCK:
+        return 0.0
+    return _everywhere(_means(np.square(_band(np.asarray(luma / 127.5, np.float32), _FINE))))
 
 
 def _everywhere(energies: NDArray[np.float32]) -> float:

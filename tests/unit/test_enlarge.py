@@ -197,6 +197,7 @@ def test_what_a_network_drew_does_not_show_through_a_face() -> None:
         return np.repeat((0.5 + 0.2 * np.sin(rows / 1.3) * np.sin(columns / 1.4))[..., None], 3, axis=2)
 
     work = large(restored_in(frame, None), network=pattern)
+    assert taken(work.crops[0].crop, np.ones((8, 8, 3), np.float32), np.zeros((8, 8), np.float32)) == 1
     rgb = read_rgb(patched(pasted(work, 1.0, "source")), frame.samples, Rect(0, 0, 340, 280))
     x, y = np.rint(move(invert(work.crops[0].crop.to_crop), np.array([[127.5, 127.5]]))[0]).astype(int)
     assert rgb[y - 20 : y + 20, x - 20 : x + 20].std() < 0.005
