@@ -49,12 +49,13 @@ def lost_detail(source: FloatImage, luma: FloatImage, shown: FloatImage, share: 
         shown: (H, W, 3) what is to be seen instead.
         share: how much of what is missing comes back.
     """
-    fine = _fine(luma)
-    back = _missing(fine, _fine(rgb_to_ycc(shown)[0]), _fine(fine))
-    return times(_fine(source), np.float32(share) * back)
+    fine = finest(luma)
+    back = _missing(fine, finest(rgb_to_ycc(shown)[0]), finest(fine))
+    return times(finest(source), np.float32(share) * back)
 
 
-def _fine(picture: FloatImage) -> FloatImage:
+def finest(picture: FloatImage) -> FloatImage:
+    """What is finest in a picture, (H, W) or (H, W, C)."""
     return np.asarray(picture - cv2.GaussianBlur(picture, (0, 0), _FINE), np.float32)
 
 

@@ -118,7 +118,8 @@ def weigh(
         adapt: whether faces get less than all of it where they need less; who cannot be placed gets none either way.
         times: how many times the picture will be enlarged.
     """
-    measured = _measured(frames, partial(_measure, min_face=min_face, times=times) if adapt else _all)
+    measure = partial(_measure, min_face=min_face, times=times)
+    measured = _measured(frames, measure) if adapt else map(_unmeasured, frames)
     for window, place in windows(measured, _RADIUS, lambda item: replace(item, frame=None)):
         yield _weighed(window, place)
 
@@ -134,26 +135,31 @@ def hopeless(trust: float) -> bool:
 
 
 def _measured(
-    frames: Iterator[CroppedFrame], measure: Callable[[Crop, Frame, FloatImage | None], tuple[float, float]]
+    frames: Iterator[CroppedFrame],
+    measure: Callable[[Crop, Frame, FloatImage, FloatImage | None], tuple[float, float]],
 ) -> Iterator[_Measured]:
     before: dict[int, FloatImage] = {}
     for frame in frames:
+        crops = {crop.face.track: crop for crop in frame.crops}
+        fine = {track: fine_detail(crop.luma) for track, crop in crops.items()}
         looks = {
-            crop.face.track: _Look(*measure(crop, frame.frame, before.get(crop.face.track)), crop.trust)
-            for crop in frame.crops
+            track: _Look(*measure(crop, frame.frame, fine[track], before.get(track)), crop.trust)
+            for track, crop in crops.items()
         }
-        before = {crop.face.track: crop.luma for crop in frame.crops}
+        before = fine
         yield _Measured(frame, looks)
 
 
-def _all(crop: Crop, frame: Frame, before: FloatImage | None) -> tuple[float, float]:
-    """Nothing is measured: a face gets all of its restoration, and anything may be damage."""
-    return 1.0, 1.0
+def _unmeasured(frame: CroppedFrame) -> _Measured:
+    """A face gets all of its restoration, and anything may be damage."""
+    return _Measured(frame, {crop.face.track: _Look(1.0, 1.0, crop.trust) for crop in frame.crops})
 
 
-def _measure(crop: Crop, frame: Frame, before: FloatImage | None, min_face: float, times: int) -> tuple[float, float]:
+def _measure(
+    crop: Crop, frame: Frame, fine: FloatImage, before: FloatImage | None, min_face: float, times: int
+) -> tuple[float, float]:
     grainy = stands(crop) * frame_grain(frame, crop) if scale_of(crop.to_crop) < _AVERAGED else 0.0
-    return need_and_damage(crop, min_face, before, block_steps(frame, crop), times, grainy)
+    return need_and_damage(crop, fine, min_face, before, block_steps(frame, crop), times, grainy)
 
 
 def _weighed(window: Sequence[_Measured], place: int) -> CroppedFrame:
@@ -178,6 +184,7 @@ def _mean(values: Iterable[float]) -> float:
 
 def need_and_damage(
     crop: Crop,
+    fine: FloatImage,
     min_face: float,
     before: FloatImage | None = None,
     steps: float = 0.0,
@@ -188,17 +195,18 @@ def need_and_damage(
 
     Args:
         crop: the crop.
+        fine: its :func:`fine_detail`.
         min_face: least size of a face in display pixels.
-        before: luma of the same face one frame earlier: the difference shows how noisy both are.
+        before: fine detail of the same face one frame earlier: the difference shows how noisy both are.
         steps: height of the steps between compression's blocks in the frame, in levels of 255.
         times: how many times the picture will be enlarged.
         grainy: whether there is noise in the frame that the crop averages away, 0 to 1.
     """
     luma, scale = crop.luma, scale_of(crop.to_crop)
     alone = before is None
-    noise = fine_noise(luma, scale) if alone else changing_noise(luma, before)
-    blurred = 1 - ramp(sharpness(luma, noise), _BLURRED, _SHARP)
-    noisy = max(ramp(noise, _CLEAN, _NOISY), grainy, grain(luma) if alone else 0.0)
+    noise = fine_noise(luma, scale) if alone else changing_noise(luma, fine, before)
+    blurred = 1 - ramp(sharpness(luma, fine, noise), _BLURRED, _SHARP)
+    noisy = max(ramp(noise, _CLEAN, _NOISY), grainy, grain(fine) if alone else 0.0)
     blocky = ramp(steps * min(1.0, scale), _WHOLE, _BLOCKY)
     damage = max(noisy, blocky)
     frontal = 1 - turned_aside(crop)
@@ -206,28 +214,38 @@ def need_and_damage(
     return float(max(blurred, damage) * frontal * large), ramp(damage, 0.0, _DAMAGED)
 
 
-def sharpness(luma: FloatImage, noise: float = 0.0) -> float:
+def fine_detail(luma: FloatImage) -> FloatImage:
+    """The band (S, S) of a crop's luma that shows how sharp a face is, and how noisy."""
+    return _band(luma, _FINE)
+
+
+def sharpness(luma: FloatImage, fine: FloatImage, noise: float = 0.0) -> float:
     """Amplitude of fine over that of coarse detail inside the face, without what ``noise`` contributes.
 
     Args:
         luma: (S, S) of an aligned crop.
-        noise: amplitude of its noise in the fine band, same scale.
+        fine: its :func:`fine_detail`.
+        noise: amplitude of its noise in there, same scale.
     """
     mask = face_mask(len(luma))
-    fine, coarse = (float((mask * np.square(_band(luma, band))).sum() / mask.sum()) for band in (_FINE, _COARSE))
-    return float(np.sqrt(max(fine - noise**2, 0.0) / max(coarse, 1e-9)))
+    finer, coarser = (float((mask * np.square(band)).sum() / mask.sum()) for band in (fine, _band(luma, _COARSE)))
+    return float(np.sqrt(max(finer - noise**2, 0.0) / max(coarser, 1e-9)))
 
 
-def changing_noise(luma: FloatImage, before: FloatImage) -> float:
+def changing_noise(luma: FloatImage, fine: FloatImage, before: FloatImage) -> float:
     """Amplitude, in the fine band, of what differs between two frames of a face; what moves is left out.
 
     The median leaves out lids and lips. Of a head that nods most never lies on itself, beard and brows foremost: what
     its flattest places show bounds the noise then, since that is there as well.
+
+    Args:
+        luma: (S, S) of an aligned crop.
+        fine: its :func:`fine_detail`.
+        before: that of the same face one frame earlier.
     """
-    own = _band(luma, _FINE)
-    difference = own - _band(before, _FINE)
+    difference = fine - before
     changed = float(np.sqrt(np.median(_blocks(np.asarray(difference * difference / 2, np.float32)))))
-    return min(changed, _FLATTEST * _flattest(own, luma))
+    return min(changed, _FLATTEST * _flattest(fine, luma))
 
 
 def _flattest(band: FloatImage, luma: FloatImage) -> float:
@@ -252,13 +270,13 @@ def noise_between(one: FloatImage, other: FloatImage) -> float:
     return float(np.sqrt(np.median(_means(np.asarray(np.square(_band(one - other, _FINE)) / 2, np.float32)))))
 
 
-def grain(luma: FloatImage) -> float:
-    """Whether fine detail is everywhere in a face, 0 to 1: skin has little, film grain has it there as well.
+def grain(fine: FloatImage) -> float:
+    """Whether :func:`fine_detail` is everywhere in a face, 0 to 1: skin has little, film grain has it there as well.
 
     Unlike :func:`fine_noise` this takes no noise to be white: grain, dots of print and what JPEG leaves of them are as
     coarse as detail is, and must not pass for it.
     """
-    return _everywhere(_blocks(np.square(_band(luma, _FINE))))
+    return _everywhere(_blocks(np.square(fine)))
 
 
 def frame_grain(frame: Frame, crop: Crop) -> float:

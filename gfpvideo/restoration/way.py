@@ -33,11 +33,13 @@ from gfpvideo.restoration.load import Finder, Parts
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.run import Run
 from gfpvideo.temporal import between
+from gfpvideo.temporal import confirm as confirming
 from gfpvideo.temporal import gather as gathering
 from gfpvideo.temporal import picture as picturing
 from gfpvideo.temporal import steady as steadying
 from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.between import decided_by, fill, interval, made_of, spare
+from gfpvideo.temporal.confirm import confirm
 from gfpvideo.temporal.gather import gather
 from gfpvideo.temporal.motion import follow_motion
 from gfpvideo.temporal.picture import gather_picture
@@ -103,11 +105,13 @@ def restore_faces(
     every, whole = interval(options.every), options.around == "picture"
     pictured = first - picturing.reach(on=whole).back
     wanted = first_of_block(pictured - steadying.reach(options.steady).back - made_of(every).back)
-    apart = _since(weighed, wanted - gathering.reach(on=options.gather).back - decided_by(every).back)
+    gathering_from = wanted - confirming.reach(on=_confirming(options)).back
+    apart = _since(weighed, gathering_from - gathering.reach(on=options.gather).back - decided_by(every).back)
     moving = run("motion", follow_motion(apart, on=options.gather or every > 1 or options.steady > 0))
     spared = run("spare", spare(moving, every))
-    gathered = _since(run("gather", gather(spared, parts.gatherer), thread=True), wanted)
-    made = run("generate", generate(gathered, parts.generator, options.batch, options.reuse), thread=True)
+    gathered = _since(run("gather", gather(spared, parts.gatherer), thread=True), gathering_from)
+    confirmed = _since(run("confirm", confirm(gathered, on=_confirming(options))), wanted)
+    made = run("generate", generate(confirmed, parts.generator, options.batch, options.reuse), thread=True)
     judged = run("judge", weigh_belief(made, parts.judge))
     filled = run("fill", fill(judged, every))
     taken = run("believe", believe(filled))
@@ -127,9 +131,14 @@ def _enlarger(parts: Parts, options: RestoreOptions) -> Enlarger | None:
     return Enlarger(options.upscale, parts.enlarge) if options.upscale > 1 else None
 
 
+def _confirming(options: RestoreOptions) -> bool:
+    return options.gather and options.adapt
+
+
 def reach(options: RestoreOptions) -> Reach:
     """Frames around one that its restoration depends on, once faces have been followed."""
     before = weighing.reach(adapt=options.adapt) + gathering.reach(on=options.gather)
+    before += confirming.reach(on=_confirming(options))
     after = between.reach(interval(options.every)) + steadying.reach(options.steady)
     return before + batches.reach() + after + picturing.reach(on=options.around == "picture")
 

@@ -14,6 +14,7 @@ from gfpvideo.composite.blocks import block_steps
 from gfpvideo.composite.weigh import (
     asymmetry,
     changing_noise,
+    fine_detail,
     fine_noise,
     frame_grain,
     need_and_damage,
@@ -43,7 +44,16 @@ def coarse(face: FloatImage, factor: int) -> FloatImage:
 
 
 def need(crop: Crop, min_face: float, before: FloatImage | None = None, steps: float = 0.0, times: int = 1) -> float:
-    return need_and_damage(crop, min_face, before, steps, times)[0]
+    earlier = None if before is None else fine_detail(before)
+    return need_and_damage(crop, fine_detail(crop.luma), min_face, earlier, steps, times)[0]
+
+
+def noise_of(one: FloatImage, other: FloatImage) -> float:
+    return changing_noise(one, fine_detail(one), fine_detail(other))
+
+
+def sharp(luma: FloatImage, noise: float = 0.0) -> float:
+    return sharpness(luma, fine_detail(luma), noise)
 
 
 def needs(source: FloatImage, landmarks: np.ndarray | None = None, min_face: float = 10) -> float:
@@ -71,10 +81,10 @@ def test_noise_is_measured_and_does_not_pass_for_sharpness(
     to_crop = np.array([[scale, 0, 0], [0, scale, 0]])
     noises = [0.1 * rng.standard_normal((side, side), dtype=np.float32) for _ in range(2)]
     one, other = (luma + resample(noise, to_crop, (SIZE, SIZE), cv2.BORDER_REFLECT_101) for noise in noises)
-    assert sharpness(one, changing_noise(one, other)) == pytest.approx(sharpness(luma), abs=0.08)
-    assert sharpness(one, fine_noise(one, scale)) < sharpness(luma) + 0.15
-    assert sharpness(one) > sharpness(luma) + 0.12
-    assert changing_noise(one, one) == 0.0
+    assert sharp(one, noise_of(one, other)) == pytest.approx(sharp(luma), abs=0.08)
+    assert sharp(one, fine_noise(one, scale)) < sharp(luma) + 0.15
+    assert sharp(one) > sharp(luma) + 0.12
+    assert noise_of(one, one) == 0.0
 
 
 def test_a_bearded_head_that_nods_is_not_noisy(face: FloatImage, rng: np.random.Generator) -> None:
@@ -85,7 +95,7 @@ def test_a_bearded_head_that_nods_is_not_noisy(face: FloatImage, rng: np.random.
     noise = [0.05 * rng.standard_normal(face.shape, dtype=np.float32) for _ in range(2)]
     pairs = ((bearded, nodded), (bearded + noise[0], nodded + noise[1]), (bearded + noise[0], bearded + noise[1]))
     moved, aged, aged_still = (
-        changing_noise(*(rgb_to_ycc(np.asarray(picture, np.float32))[0] for picture in pair)) for pair in pairs
+        noise_of(*(rgb_to_ycc(np.asarray(picture, np.float32))[0] for picture in pair)) for pair in pairs
     )
     assert moved < 0.4 * aged
     assert aged == pytest.approx(aged_still, rel=0.2)
@@ -95,10 +105,10 @@ def test_what_is_clipped_does_not_hide_noise(face: FloatImage, rng: np.random.Ge
     """A face half in shadow: black has no noise, and says nothing of the rest."""
     noise = [(8 / 127.5 * rng.standard_normal(face.shape)).astype(np.float32) for _ in range(2)]
     one, other = (rgb_to_ycc(np.asarray(face + each, np.float32))[0] for each in noise)
-    lit = changing_noise(one, other)
+    lit = noise_of(one, other)
     for luma in (one, other):
         luma[:, : SIZE // 3] = -1
-    assert changing_noise(one, other) == pytest.approx(lit, rel=0.15)
+    assert noise_of(one, other) == pytest.approx(lit, rel=0.15)
 
 
 @pytest.mark.parametrize(("deviation", "expected"), [(0, 0.0), (3, 0.0), (10, 1.0)])
@@ -111,7 +121,8 @@ def test_noise_that_a_coarse_crop_averages_away_is_seen_in_the_frame(
     crop = replace(crop_of(face), rect=Rect(0, 0, 768, 768), to_crop=np.array([[1 / 3, 0, 0], [0, 1 / 3, 0]]))
     frame = frame_of([plane], Samples("gray", 8, full_range=True))
     assert frame_grain(frame, crop) == pytest.approx(expected, abs=0.05)
-    assert need_and_damage(crop, 10, rgb_to_ycc(face)[0], grainy=1.0) == (1.0, 1.0)
+    fine = fine_detail(crop.luma)
+    assert need_and_damage(crop, fine, 10, fine, grainy=1.0) == (1.0, 1.0)
 
 
 def test_a_turned_face_fades_out(face: FloatImage) -> None:

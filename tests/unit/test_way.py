@@ -18,7 +18,7 @@ from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import follow, reach, restore_faces
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.run import Run
-from gfpvideo.temporal import between, gather, steady
+from gfpvideo.temporal import between, confirm, gather, steady
 from quick import QUICK
 
 OPTIONS = RestoreOptions.parse(QUICK | {"end": "1.6"})
@@ -57,11 +57,12 @@ def samples(frames: list[RestoredFrame]) -> list[bytes]:
 
 def test_reach_is_the_sum_of_what_stages_declare() -> None:
     options = RestoreOptions(steady=3)
-    expected = weigh.reach(adapt=True) + gather.reach(on=True) + batches.reach() + between.reach(between.AUTO)
-    expected += steady.reach(3)
+    expected = weigh.reach(adapt=True) + gather.reach(on=True) + confirm.reach(on=True)
+    expected += batches.reach() + between.reach(between.AUTO) + steady.reach(3)
     assert reach(options) == expected
     assert expected.back > expected.ahead > 3
     alone = RestoreOptions(steady=0, adapt=False, gather=False, every="1")
+    assert reach(RestoreOptions(adapt=False)) + confirm.reach(on=True) + Reach(1, 0) == reach(RestoreOptions())
     assert reach(alone) == weigh.reach(adapt=False) + Reach(batches.BLOCK - 1, 0)
 
 
