@@ -14,6 +14,7 @@ import numpy as np
 
 from gfpvideo.frames import GeneratedFrame, RestoredCrop
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
+from gfpvideo.pixels.mix import median
 from gfpvideo.pixels.ramp import ramp
 from gfpvideo.pixels.regions import face_mask
 
@@ -68,6 +69,6 @@ def _wrong(source: FloatImage, restored: FloatImage) -> FloatImage:
     luma, chroma = rgb_to_ycc(np.asarray(cv2.GaussianBlur(small, (0, 0), _LOW_PASS), np.float32))
     mask = face_mask(_SIDE)
     inside = mask > 0.5
-    light, blue, red = (plane - np.median(plane[inside]) for plane in (luma, *chroma))
+    light, blue, red = (plane - np.float32(median(plane[inside])) for plane in (luma, *chroma))
     difference = np.sqrt(light**2 + _CHROMA_WEIGHT**2 * (blue**2 + red**2))
     return ramp(difference, _DOUBTFUL, _WRONG) * (mask > 0)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from gfpvideo.pixels.color import FloatImage
+from gfpvideo.pixels.mix import median
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.temporal.motion import SIDE
 
@@ -50,4 +51,4 @@ def _difference(one: FloatImage, other: FloatImage) -> FloatImage:
 
 def _typical(difference: FloatImage, *, whole: bool) -> float:
     """Median over the face: most of it hardly moves, so this is the noise."""
-    return float(np.median(difference if whole else difference[face_mask(len(difference)) > _INSIDE]))
+    return median(difference if whole else difference[face_mask(len(difference)) > _INSIDE])

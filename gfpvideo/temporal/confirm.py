@@ -17,6 +17,7 @@ from gfpvideo.composite.weigh import fine_detail
 from gfpvideo.frames import Crop, CroppedFrame
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import scale_of
+from gfpvideo.pixels.mix import median
 from gfpvideo.pixels.ramp import ramp
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.stages.reach import Reach
@@ -137,4 +138,4 @@ def again(luma: FloatImage, gathered: FloatImage) -> float:
 def spread(fine: FloatImage) -> float:
     """Median amplitude of fine detail, (S, S), over its root mean square in a face: less where few places have it."""
     inside = np.abs(fine[face_mask(len(fine)) > 0.5])
-    return float(np.median(inside)) / max(float(np.sqrt(np.mean(np.square(inside)))), 1e-9)
+    return median(inside) / max(float(np.sqrt(np.mean(np.square(inside)))), 1e-9)

@@ -62,4 +62,5 @@ def weighted_mean(
     for other, weight in zip(others, weights, strict=True):
         cv2.accumulateProduct(other, weight if other.ndim == 2 else cv2.merge([weight] * other.shape[2]), total)
         weight_sum += weight
-    return total / (weight_sum if own.ndim == 2 else weight_sum[..., None])
+    divisor = weight_sum if own.ndim == 2 else cv2.merge([weight_sum] * own.shape[2])
+    return np.asarray(cv2.divide(total, divisor), np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gfpvideo.pixels.mix import channels_of, mixed, picture_of, planes_of, times
+from gfpvideo.pixels.mix import channels_of, median, mixed, picture_of, planes_of, times
 from helpers import smooth_picture
 
 
@@ -24,3 +24,9 @@ def test_planes_lie_in_the_order_of_their_pictures(rng: np.random.Generator) -> 
     assert np.array_equal(planes, np.concatenate([one, alone[..., None], two], axis=2).transpose(2, 0, 1))
     assert all(np.array_equal(plane, wanted) for plane, wanted in zip(channels_of(two), planes[4:], strict=True))
     assert np.array_equal(picture_of(planes[4:]), two)
+
+
+def test_the_middle_value_is_as_large_as_half_of_all(rng: np.random.Generator) -> None:
+    odd = rng.standard_normal((7, 9)).astype(np.float32)
+    assert median(odd) == np.median(odd)
+    assert median(np.array([4, 1, 3, 2], np.float32)) == 3
