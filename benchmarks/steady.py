@@ -5,8 +5,9 @@ background. Aged with fixed seeds: as film (soft, grainy, dusty, flickering), as
 as web video (H.264 of a low bit rate over the whole film) and by a camera's noise. Where faces lie is known, so
 everything is measured in their aligned crops of 256x256: PSNR, SSIM and perceptual distance inside the face (by
 EfficientNet-Lite2; training looks through Lite0), warping error beyond the clean clip's own, jitter of landmarks found
-again, and the energy of fine detail against the clean clip's; besides, PSNR of what lies around the face, and how alike
-the person is (1 for the same). Needs the held-out clips and the extra `test`:
+again, and fine detail against the clean clip's; besides, PSNR of what lies around the face, and how alike the person is
+(1 for the same). With `--damage none` nothing is aged, and nothing may be lost: `least` is what the worst second of all
+clips keeps of the variance of its Laplacian. Needs the held-out clips and the extra `test`:
 
     python benchmarks/steady.py CLIPS [--frames N] [--way NAME ...] [--damage NAME ...] [--json FILE] [--sheets FOLDER]
 """
@@ -63,7 +64,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "default": {},
 }
 """Options of each way of restoring."""
-FIGURES = ("psnr", "ssim", "perceptual", "around", "identity", "warping", "evened", "jitter", "detail")
+FIGURES = ("psnr", "ssim", "perceptual", "around", "identity", "warping", "evened", "jitter", "detail", "least")
+RATE = 25
 
 Film = NDArray[np.float32]
 """(T, H, W, 3) RGB in [0, 1]."""
@@ -136,11 +138,11 @@ def as_web(clean: Film, random: np.random.Generator) -> Film:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "web.mp4"
         with av.open(str(path), "w") as container:
-            stream: Any = container.add_stream("libx264", rate=25, options={"crf": "34", "preset": "veryfast"})
+            stream: Any = container.add_stream("libx264", rate=RATE, options={"crf": "34", "preset": "veryfast"})
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             for index, picture in enumerate(to_bytes(noisy)):
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame.pts, frame.time_base = index, Fraction(1, 25)
+                frame.pts, frame.time_base = index, Fraction(1, RATE)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         return np.stack(read(path)).astype(np.float32) / np.float32(255)
@@ -151,8 +153,13 @@ def as_camera(clean: Film, random: np.random.Generator) -> Film:
     return np.stack([degrade.noise(cv2.GaussianBlur(picture, (0, 0), 0.6), 12 / 255, random) for picture in clean])
 
 
+def as_it_is(clean: Film, random: np.random.Generator) -> Film:
+    """Unaged: nothing may be lost of it."""
+    return clean
+
+
 DAMAGES: dict[str, Callable[[Film, np.random.Generator], Film]] = {
-    "film": as_film, "tape": as_tape, "web": as_web, "camera": as_camera,
+    "film": as_film, "tape": as_tape, "web": as_web, "camera": as_camera, "none": as_it_is,
 }  # fmt: skip
 
 
@@ -228,6 +235,7 @@ class Ruler:
             "evened": float(evened),
             "jitter": self._jitter(found),
             "detail": float(np.mean([self._fine(a) / self._fine(b) for a, b in pairs])),
+            "least": _least_second([self._edges(a) / self._edges(b) for a, b in pairs]),
         }
 
     def _who(self, film: Film) -> Vector:
@@ -273,6 +281,16 @@ class Ruler:
         luma = rgb_to_ycc(picture)[0]
         band = cv2.GaussianBlur(luma, (0, 0), 0.7) - cv2.GaussianBlur(luma, (0, 0), 1.4)
         return float(np.sqrt(np.square(band)[self._inside].mean()))
+
+    def _edges(self, picture: Picture) -> float:
+        """Variance of the Laplacian of a face."""
+        return float(cv2.Laplacian(rgb_to_ycc(picture)[0], cv2.CV_32F)[self._inside].var())
+
+
+def _least_second(ratios: Sequence[float]) -> float:
+    """The least mean over a second of film, or over all of it if that is less."""
+    second = min(RATE, len(ratios))
+    return float(np.convolve(ratios, np.full(second, 1 / second), "valid").min())
 
 
 def _psnr(found: Picture, clean: Picture, where: NDArray[np.bool_]) -> float:
@@ -324,7 +342,10 @@ def sheet(path: Path, films: dict[str, Film], where: Sequence[Sequence[Affine]])
 
 
 def table(rows: Sequence[tuple[str, str, str, float, dict[str, float]]]) -> str:
-    """Means by damage and way; ``excess``: evened error beyond the clean clip's, as a share of frame by frame's."""
+    """Means by damage and way, and the least of ``least``.
+
+    ``excess`` is evened error beyond the clean clip's, as a share of frame by frame's.
+    """
     own = {(name, scale): figures for name, _, way, scale, figures in rows if way == "clean"}
     groups: dict[tuple[str, str], list[dict[str, float]]] = {}
     for name, damage, way, scale, figures in rows:
@@ -334,6 +355,7 @@ def table(rows: Sequence[tuple[str, str, str, float, dict[str, float]]]) -> str:
     lines = [f"{'damage':8}{'way':18}" + "".join(f"{name:>12}" for name in (*FIGURES, "excess"))]
     for (damage, way), found in groups.items():
         means = {key: float(np.mean([figures[key] for figures in found])) for key in (*FIGURES, "excess")}
+        means["least"] = min(figures["least"] for figures in found)
         base = groups.get((damage, "frame by frame"))
         if base:
             means["excess"] /= float(np.mean([figures["excess"] for figures in base]))
@@ -349,7 +371,7 @@ def main() -> None:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--way", nargs="+", choices=[*WAYS], default=[*WAYS])
-    parser.add_argument("--damage", nargs="+", choices=[*DAMAGES], default=[*DAMAGES])
+    parser.add_argument("--damage", nargs="+", choices=[*DAMAGES], default=[name for name in DAMAGES if name != "none"])
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--sheets", type=Path, help="folder for pictures of the results")
     arguments = parser.parse_args()

@@ -245,7 +245,8 @@ class Crop:
     share: float = 1.0
     """How much of its restoration the face is to get, 0 to 1; the generator skips what gets none."""
     damage: float = 1.0
-    """How much of what is finest in it is noise or the edges of compression's blocks, 0 to 1, as far as one knows."""
+    """How much of what is finest in it is damage, 0 to 1, as far as one knows: noise, the edges of blocks, and what its
+    neighbours in time do not show."""
     between: NDArray[np.float32] | None = None
     """(2, s, s) weights of the restorations before and after, where these are enough and the generator skips it."""
     hopeless: bool = False

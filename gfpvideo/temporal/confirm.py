@@ -38,10 +38,10 @@ _FINER = 0.09
 """How much more all are where a picture is twice as fine as its frame, or finer: in there the film holds less."""
 _RADIUS = 4
 """Frames either side whose mean counts: a jerk of the head hides for a frame or two what is there."""
-_SLOW = 1.5
+_SLOW = 1.2
 """Pixels, where flow is measured, by which a face may move from frame to frame and still be sharp to its neighbours."""
 _DOUBT = 0.1
-"""Frames that are sure of the face, in the mean: where all is fast nothing is known."""
+"""Slow frames that convince half: where all is fast, what one sees of a frame alone stays."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,6 @@ def reach(*, on: bool) -> Reach:
 def confirm(frames: Iterator[CroppedFrame], *, on: bool) -> Iterator[CroppedFrame]:
     """Stage: crops with what of them is damage, now that their neighbours are known; hands them on four frames later.
 
-    What surely is (nobody measured it, or it is all noise) stays so.
-
     Args:
         frames: consecutive frames with their crops, gathered.
         on: whether anything was gathered.
@@ -78,26 +76,31 @@ def confirm(frames: Iterator[CroppedFrame], *, on: bool) -> Iterator[CroppedFram
 
 
 def _judged(frame: CroppedFrame) -> _Judged:
-    doubtful = [crop for crop in frame.crops if crop.gathered is not None and crop.damage < 1]
-    return _Judged(frame, {crop.face.track: (confirmed(crop), _slowness(crop)) for crop in doubtful})
+    gathered = [crop for crop in frame.crops if crop.gathered is not None]
+    return _Judged(frame, {crop.face.track: (confirmed(crop), _slowness(crop)) for crop in gathered})
 
 
 def _slowness(crop: Crop) -> float:
-    moved = 0.0 if crop.motion is None else float(cv2.magnitude(*cv2.split(crop.motion.back)).mean())
-    return float(np.exp(-np.square(moved / _SLOW)))
+    if crop.motion is None:
+        return 1.0
+    moved = cv2.magnitude(*cv2.split(crop.motion.back))[face_mask(len(crop.motion.back)) > 0.5]
+    return float(np.exp(-np.square(moved.mean() / _SLOW)))
 
 
 def _seen_in(window: Sequence[_Judged], crop: Crop) -> Crop:
     track = crop.face.track
     near = [item.confirmed[track] for item in window if track in item.confirmed]
-    return replace(crop, damage=damage(crop.damage, _mean(near))) if near and crop.damage < 1 else crop
+    return replace(crop, damage=_convinced(crop.damage, near)) if near else crop
 
 
-def _mean(near: Sequence[tuple[float, float]]) -> float:
-    """Mean of what frames in a row say, each as far as those that its neighbours come from are slow, too."""
+def _convinced(alone: float, near: Sequence[tuple[float, float]]) -> float:
+    """What is damage after frames in a row, each believed as far as it and those its neighbours come from are slow."""
     found, slow = np.array(near).T
-    counts = [slow[max(0, at - _SEEN) : at + _SEEN + 1].min() for at in range(len(slow))]
-    return float(np.average([*found, _SURE], weights=[*counts, _DOUBT]))
+    counts = np.array([slow[max(0, at - _SEEN) : at + _SEEN + 1].min() for at in range(len(slow))])
+    total = float(counts.sum())
+    if not total:
+        return alone
+    return alone + total / (total + _DOUBT) * (damage(alone, float((counts * found).sum()) / total) - alone)
 
 
 def damage(alone: float, found: float) -> float:
@@ -132,7 +135,7 @@ def again(luma: FloatImage, gathered: FloatImage) -> float:
     """Share of what is finest in a face, (S, S), that what was gathered shows as well; 0 for none of it."""
     own = finest(luma)
     weighted = own * face_mask(len(luma))
-    return float(np.vdot(weighted, finest(gathered))) / max(float(np.vdot(weighted, own)), 1e-9)
+    return float((weighted * finest(gathered)).sum()) / max(float((weighted * own).sum()), 1e-9)
 
 
 def spread(fine: FloatImage) -> float:

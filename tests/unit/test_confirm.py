@@ -89,9 +89,8 @@ def test_noise_that_they_do_not_show_stays_noise(rng: np.random.Generator) -> No
     assert min(damages(film_of(noisy), looking_around(12), alone=0.7)) > 0.98
 
 
-def test_what_surely_is_damage_stays_so_and_nothing_is_known_without_neighbours() -> None:
+def test_without_neighbours_nothing_is_known() -> None:
     film = looking_around(6)
-    assert damages(film_of(film), film, alone=1.0) == [1.0] * 6
     alone = looks(film_of(film), 0.3)
     assert list(confirm(iter(alone), on=True)) == alone
     soft = [softened(picture, 2.0) for picture in film]
@@ -99,13 +98,34 @@ def test_what_surely_is_damage_stays_so_and_nothing_is_known_without_neighbours(
     assert min(damages(film_of(film), soft, alone=0.3)) > 0.9
 
 
-def test_where_all_is_fast_nothing_is_known() -> None:
+@pytest.mark.parametrize("alone", [0.0, 0.4, 0.9])
+def test_where_all_is_fast_nothing_is_known(alone: float) -> None:
     """Neighbours that are far away are blurred on their way: what they lack may well be there."""
     still, fast = ([shifted(FACE, step * index, 0) for index in range(10)] for step in (0.0, 12.0))
-    soft = [softened(picture, 2.0) for picture in fast]
-    assert max(damages(film_of(fast), soft)) < 0.1
-    soft = [softened(picture, 2.0) for picture in still]
-    assert min(damages(film_of(still), soft)) > 0.9
+    for seen in (fast, [softened(picture, 2.0) for picture in fast]):
+        assert damages(film_of(fast), seen, alone) == pytest.approx([alone] * 10, abs=0.02)
+    assert min(damages(film_of(still), [softened(picture, 2.0) for picture in still], alone)) > 0.9
+    assert max(damages(film_of(still), still, alone)) < 0.1
+
+
+def test_the_face_may_be_still_before_a_background_that_is_not() -> None:
+    film = []
+    for index in range(10):
+        moved = shifted(FACE, 12.0 * index, 0)
+        moved[40:220, 40:216] = FACE[40:220, 40:216]
+        film.append(moved)
+    assert max(damages(film_of(film), film, alone=0.8)) < 0.1
+
+
+@pytest.mark.parametrize("alone", [0.9, 1.0])
+def test_nothing_switches_where_noise_is_sure(alone: float) -> None:
+    film = looking_around(12)
+    frames = [
+        replace(frame, crops=(replace(frame.crops[0], gathered=seen, damage=alone if index < 6 else 0.999),))
+        for index, (frame, seen) in enumerate(zip(film_of(film), film, strict=True))
+    ]
+    found = [frame.crops[0].damage for frame in confirm(iter(frames), on=True)]
+    assert np.abs(np.diff(found)).max() < 0.01
 
 
 def test_a_jerk_does_not_switch_anything() -> None:
