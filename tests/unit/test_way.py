@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from gfpvideo import RestoreOptions
 from gfpvideo.composite import weigh
-from gfpvideo.frames import RestoredFrame, TrackedFrame
+from gfpvideo.frames import CroppedFrame, GeneratedFrame, RestoredFrame, TrackedFrame
 from gfpvideo.generator import batches
+from gfpvideo.generator.batches import generate
 from gfpvideo.pixels.patches import patched
+from gfpvideo.restoration import way
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.restoration.opening import open_film
 from gfpvideo.restoration.way import follow, reach, restore_faces
@@ -74,6 +77,32 @@ def test_any_beginning_gives_the_same_frames(first: int, tracked: list[TrackedFr
     assert [frame.frame.index for frame in later] == list(range(first, len(tracked)))
     assert samples(later) == samples(whole[first:])
     assert any(samples(later))
+
+
+@pytest.mark.parametrize("first", [8, 16])
+def test_what_is_damage_does_not_depend_on_the_beginning(
+    first: int, tracked: list[TrackedFrame], parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no later stage looks farther back; the verdict is made to change with the least change of what is seen."""
+    verdicts: list[dict[int, list[float]]] = []
+
+    def noted(frames: Iterator[CroppedFrame]) -> Iterator[CroppedFrame]:
+        for frame in frames:
+            verdicts[-1][frame.frame.index] = [crop.damage for crop in frame.crops]
+            yield frame
+
+    def generated(frames: Iterator[CroppedFrame], *rest: Any) -> Iterator[GeneratedFrame]:
+        return generate(noted(frames), *rest)
+
+    monkeypatch.setattr(confirm, "damage", lambda alone, found: 1000 * found % 1)
+    monkeypatch.setattr(way, "generate", generated)
+    options = OPTIONS.model_copy(update={"steady": 0, "every": "1"})
+    for beginning in (0, first):
+        verdicts.append({})
+        restored(tracked, parts, beginning, threads=False, options=options)
+    whole, later = verdicts
+    assert later == {index: whole[index] for index in range(first, len(tracked))}
+    assert len({tuple(each) for each in later.values()}) == len(later)
 
 
 @pytest.mark.slow
