@@ -316,8 +316,8 @@ def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, str, str, flo
         clean = [crops(truth, where, which) for which in range(len(SCALES))]
         for scale, faces in zip(SCALES, clean, strict=True):
             yield name, "none", "clean", scale, ruler(faces, faces)
-        for number, damage in enumerate(arguments.damage):
-            aged = DAMAGES[damage](truth, np.random.default_rng([seed, number]))
+        for damage in arguments.damage:
+            aged = DAMAGES[damage](truth, np.random.default_rng([seed, [*DAMAGES].index(damage)]))
             with tempfile.TemporaryDirectory() as scratch:
                 old = Path(scratch) / "old.mkv"
                 write(old, list(to_bytes(aged)))

@@ -38,9 +38,9 @@ _FINER = 0.09
 """How much more all are where a picture is twice as fine as its frame, or finer: in there the film holds less."""
 _RADIUS = 4
 """Frames either side whose mean counts: a jerk of the head hides for a frame or two what is there."""
-_SLOW = 1.2
+_SLOW = 1.5
 """Pixels, where flow is measured, by which a face may move from frame to frame and still be sharp to its neighbours."""
-_DOUBT = 0.1
+_DOUBT = 0.05
 """Slow frames that convince half: where all is fast, what one sees of a frame alone stays."""
 
 
