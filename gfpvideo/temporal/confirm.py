@@ -3,7 +3,8 @@
 Noise and the edges of blocks can be measured in one frame. What a video codec leaves around eyes, hair and lips where
 it had to save cannot: it looks like detail. But it comes and goes with the frames, while lashes and pores stay; and who
 gathered the neighbours has seen them all. So the finest detail that is there in the gathered crop as well is the
-face's own, even if it looks like noise; what is not there is damage, even if it does not.
+face's own, even if it looks like noise; what is not there is damage, even if it does not. What a codec carries along
+with a face for seconds passes for the face's own: it does not flicker, either.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,7 @@ def confirm(frames: Iterator[CroppedFrame], *, on: bool) -> Iterator[CroppedFram
 
     Args:
         frames: consecutive frames with their crops, gathered.
-        on: whether anything was gathered.
+        on: whether anything was gathered, and its damage measured.
     """
     if not on:
         yield from frames
