@@ -17,6 +17,7 @@ from gfpvideo.networks.gather_net import GatherNet
 from gfpvideo.pixels.regions import face_mask
 from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, drawn_window, prepared
 from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.interrupt import ignore_interrupts
 from gfpvideo.train.over_time import DAMAGES
 from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
@@ -112,5 +113,8 @@ def _batches(options: GatherOptions, faces: Faces, first: int, last: int) -> Ite
     schedule = options.schedule
     numbers = range(first * schedule.windows, last * schedule.windows)
     data = Patches(faces, seed=schedule.seed, patches=schedule.patches, length=numbers.stop)
-    for seen, clean in DataLoader(Subset(data, numbers), schedule.windows, num_workers=schedule.workers):
+    loader = DataLoader(
+        Subset(data, numbers), schedule.windows, num_workers=schedule.workers, worker_init_fn=ignore_interrupts
+    )
+    for seen, clean in loader:
         yield seen.flatten(0, 1), clean.flatten(0, 1)

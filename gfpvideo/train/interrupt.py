@@ -58,5 +58,9 @@ class WholeSteps:
 
 
 def ignore_interrupts(_: int = 0) -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes of a program, to the one that trains."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave Ctrl-C and SIGTERM, which a terminal or a service manager sends to all processes, to the one that trains.
+
+    Who prepares data ends when that one asks for no more, or is gone.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Subset
 
 from gfpvideo.networks.landmark_net import LandmarkNet, Seen
 from gfpvideo.networks.landmarks import GROUPS, POINTS, anchors
+from gfpvideo.train.interrupt import ignore_interrupts
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_pictures import Pictures, prepared
 from gfpvideo.train.landmarks_samples import Batch, Samples
@@ -148,7 +149,9 @@ def _batches(options: LandmarkOptions, pictures: Pictures, first: int, last: int
     numbers = range(first * schedule.batch, last * schedule.batch)
     length = numbers.stop
     data = Samples(pictures, negatives=options.negatives, seed=schedule.seed, length=length)
-    loader = DataLoader(Subset(data, numbers), schedule.batch, num_workers=schedule.workers)
+    loader = DataLoader(
+        Subset(data, numbers), schedule.batch, num_workers=schedule.workers, worker_init_fn=ignore_interrupts
+    )
     for fields in loader:
         batch = Batch(*fields)
         yield batch._replace(crops=batch.crops.contiguous(memory_format=torch.channels_last))

@@ -28,6 +28,7 @@ from gfpvideo.train.gather_options import GatherOptions
 from gfpvideo.train.landmarks_options import LandmarkOptions
 from gfpvideo.train.loop import Batch, component, start_from, thinned, train, untrained
 from gfpvideo.train.options import Losses, Schedule, TrainOptions
+from machines import wait_until
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parent.parent.parent
@@ -491,6 +492,29 @@ def test_two_processes_stay_together_over_many_steps(faces: Path, tmp_path: Path
     assert len(list((folder / "log").iterdir())) == 1
     names = {"checkpoint.pth", "interrupted0", "interrupted1", "log", "rank0.pth", "rank1.pth", "sheet-0000003.png"}
     assert {path.name for path in folder.iterdir()} == names
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_keeps_what_was_learnt(faces: Path, tmp_path: Path) -> None:
+    """Service managers and `timeout` send SIGTERM to all processes: who prepares the data must not die of it."""
+    preset, folder = tmp_path / "train.toml", tmp_path / "run"
+    preset.write_text(
+        f"[data]\nfolder = '{faces}'\nworkers = 1\n"
+        "[network]\nsize = 32\nstyle_dim = 16\nchannel_multiplier = 1\nnarrow = 0.03125\nmlp_depth = 2\n"
+        "[losses]\nperceptual = 0.0\nidentity = 0.0\ncomponent = 0.0\nadversarial = 0.0\n"
+        "[schedule]\nsteps = 100000\nbatch = 2\nsheet_steps = 3\n"
+    )
+    command = [sys.executable, "-m", "gfpvideo", "train", "run", str(preset), "-o", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: (folder / "sheet-0000003.png").is_file(), 120)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, errors[-3000:]
+    assert weights_of(folder / "checkpoint.pth")["step"] >= 3
 
 
 @pytest.mark.parametrize(
