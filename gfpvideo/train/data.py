@@ -19,6 +19,8 @@ from gfpvideo.networks.landmarks import COMPONENTS, Landmarks
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import move
 from gfpvideo.train.degrade import Degradation, degrade
+from gfpvideo.train.landmarks_pictures import by_number
+from gfpvideo.train.options import Data
 
 _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
 """Standard deviations of rotation (degrees), scale and shift (shares of the side): what alignment gets wrong."""
@@ -44,6 +46,8 @@ class Faces:
     """(3, 4) boxes of left eye, right eye and mouth of each picture."""
     skipped: int
     """Files that could not be read."""
+    chances: NDArray[np.float64] | None = None
+    """How often each is drawn; their sum is 1. Without them all are drawn as often."""
 
 
 def load_faces(folder: Path, size: int, numbers: range | None = None, network: Landmarks | None = None) -> Faces:
@@ -59,9 +63,36 @@ def load_faces(folder: Path, size: int, numbers: range | None = None, network: L
     Raises:
         InputError: if there is not one readable picture.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+    paths = sorted(_pictures(folder))
     if numbers is not None:
         paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
+    return _faces_at(folder, paths, size, network)
+
+
+def training_faces(data: Data, size: int, network: Landmarks | None = None) -> Faces:
+    """All single pictures that a training draws from; see :func:`load_faces`."""
+    parts, shares = [load_faces(data.folder, size, data.numbers, network)], [1.0]
+    for table in data.further:
+        first, last = table.take
+        named = sorted(_pictures(table.folder), key=lambda path: by_number(path.name))
+        parts.append(_faces_at(table.folder, named[first - 1 : last], size, network))
+        shares.append(table.share)
+    chances = [
+        np.full(len(part.pictures), share / len(part.pictures)) for part, share in zip(parts, shares, strict=True)
+    ]
+    return Faces(
+        [picture for part in parts for picture in part.pictures],
+        [boxes for part in parts for boxes in part.boxes],
+        sum(part.skipped for part in parts),
+        np.concatenate(chances) / sum(shares),
+    )
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+
+
+def _faces_at(folder: Path, paths: list[Path], size: int, network: Landmarks | None) -> Faces:
     known = _known_boxes(folder / COMPONENT_FILE, size)
     read = {path.name: picture for path in paths if (picture := _read(path, size)) is not None}
     if not read:
@@ -146,7 +177,7 @@ class AgedFaces(Dataset[tuple[Tensor, Tensor, Tensor]]):
         if not 0 <= index < self._length:
             raise IndexError(index)
         random = np.random.default_rng((self._seed, index))
-        chosen = int(random.integers(len(self._faces.pictures)))
+        chosen = int(random.choice(len(self._faces.pictures), p=self._faces.chances))
         clean = self._faces.pictures[chosen].astype(np.float32) / np.float32(255)
         clean, affine = jittered(clean, random)
         aged, target = degrade(clean, self._settings, random)

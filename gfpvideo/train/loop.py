@@ -25,7 +25,7 @@ from gfpvideo.networks.landmarks import installed_landmarks
 from gfpvideo.networks.weights import installed, manifest
 from gfpvideo.train import losses
 from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
-from gfpvideo.train.data import AgedFaces, load_faces
+from gfpvideo.train.data import AgedFaces, training_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
 from gfpvideo.train.gather_data import SIDE, prepared
@@ -447,7 +447,7 @@ def _faces(options: TrainOptions, folder: Path) -> Dataset[Batch]:
     """What is learnt from: single pictures, and where the options say so, faces of films."""
     schedule, size, moving = options.schedule, options.network.size, options.data.moving
     network = installed_landmarks() if options.losses.component else None
-    faces = load_faces(options.data.folder, size, options.data.numbers, network)
+    faces = training_faces(options.data, size, network)
     single = AgedFaces(faces, options.degradation, seed=schedule.seed, length=schedule.steps * schedule.batch)
     if moving is None:
         return single

@@ -11,7 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from gfpvideo.media.still import write_sheet
-from gfpvideo.train.data import AgedFaces, load_faces
+from gfpvideo.train.data import AgedFaces, training_faces
 from gfpvideo.train.loop import Batch, Scalars, train
 from gfpvideo.train.options import TrainOptions
 
@@ -70,7 +70,7 @@ def write_preview(options: TrainOptions, target: Path, count: int) -> None:
         InputError: if there are no faces.
         OutputError: if the picture cannot be written.
     """
-    faces = load_faces(options.data.folder, options.network.size, options.data.numbers)
+    faces = training_faces(options.data, options.network.size)
     data = AgedFaces(faces, options.degradation, seed=options.schedule.seed, length=count)
     pairs = [data[index][:2] for index in range(count)]
     write_sheet(target, _sheet([torch.stack([pair[row] for pair in pairs]) for row in (0, 1)]))

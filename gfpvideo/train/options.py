@@ -8,7 +8,7 @@ from pydantic import Field
 from gfpvideo.networks.gfpgan.network import GfpganConfig
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.features import FeatureName
-from gfpvideo.train.gather_options import FacesTable
+from gfpvideo.train.gather_options import FacesTable, Stills
 from gfpvideo.train.table import Table
 
 
@@ -25,6 +25,7 @@ class Data(Table):
     folder: Path
     first: int | None = Field(default=None, description="First number of the file names that are used.")
     last: int | None = Field(default=None, description="Last number of the file names that are used.")
+    further: tuple[Stills, ...] = Field(default=(), description="Further folders; the first one has a share of 1.")
     workers: int = Field(default=1, ge=0)
     moving: Moving | None = Field(default=None, description="Without it all faces are single pictures.")
 

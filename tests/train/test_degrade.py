@@ -11,7 +11,15 @@ import skimage.data
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
-from gfpvideo.train.data import COMPONENT_FILE, AgedFaces, boxes_around, jittered, load_faces, moved_boxes
+from gfpvideo.train.data import (
+    COMPONENT_FILE,
+    AgedFaces,
+    boxes_around,
+    jittered,
+    load_faces,
+    moved_boxes,
+    training_faces,
+)
 from gfpvideo.train.degrade import (
     AGEINGS,
     Degradation,
@@ -23,6 +31,8 @@ from gfpvideo.train.degrade import (
     noise,
     paper_degradation,
 )
+from gfpvideo.train.gather_options import Stills
+from gfpvideo.train.options import Data
 from helpers import psnr
 
 STRONG = Degradation(grey=0.2, jitter=0.3, recode=0.3, film=0.5, tape=0.5)
@@ -141,6 +151,25 @@ def test_unreadable_pictures_are_counted(folder: Path) -> None:
     assert len(load_faces(folder, 64, range(1, 10)).pictures) == 2
     with pytest.raises(InputError, match="no readable aligned faces"):
         load_faces(folder, 64, range(500, 600))
+
+
+def test_further_folders_are_drawn_from_as_their_shares_say(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Flat pictures, so that a drawn one tells its folder; of the further folder the second to third, by number."""
+    other, grey = tmp_path_factory.mktemp("other"), {"1": 10, "9": 90, "10": 100, "11": 110}
+    for name, level in grey.items():
+        assert cv2.imwrite(str(other / f"{name}.png"), np.full((64, 64, 3), level, np.uint8))
+    further = Stills(folder=other, share=0.25, take=(2, 3))
+    faces = training_faces(Data(folder=folder, further=(further,)), 64)
+    assert (len(faces.pictures), len(faces.boxes), faces.skipped) == (5, 5, 1)
+    assert [int(picture.mean()) for picture in faces.pictures[3:]] == [90, 100]
+    assert faces.chances == pytest.approx([0.8 / 3] * 3 + [0.1] * 2)
+    drawn = AgedFaces(faces, Degradation(), seed=0, length=200)
+    flat = [float(drawn[index][1].std()) < 0.01 for index in range(200)]
+    assert 0.12 < np.mean(flat) < 0.28
+    with pytest.raises(InputError, match="no readable aligned faces"):
+        training_faces(Data(folder=folder, further=(further.model_copy(update={"take": (7, 9)}),)), 64)
 
 
 def test_items_depend_on_seed_and_index_alone(folder: Path) -> None:
