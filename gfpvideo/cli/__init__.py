@@ -32,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(cls=Restoring)(restore)
-app.command()(watch)
-app.command()(album)
+app.command(cls=Restoring)(watch)
+app.command(cls=Restoring)(album)
 app.command()(inspect)
 app.command()(pipe)
 app.command()(doctor)

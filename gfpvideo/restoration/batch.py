@@ -177,10 +177,8 @@ class Batch:
             yield kind(path, to, self._done, len(self.sources))
 
     def _interrupted(self) -> str:
-        done = f"interrupted; {self._done} of {len(self.sources)}"
-        if all(map(is_picture, self.sources)):
-            return f"{done} pictures are done: move those away to go on"
-        return f"{done} films and pictures are done: go on with --resume"
+        what = "pictures" if all(map(is_picture, self.sources)) else "films and pictures"
+        return f"interrupted; {self._done} of {len(self.sources)} {what} are done: go on with --resume"
 
 
 def _clear_up(done: Iterable[Path]) -> None:

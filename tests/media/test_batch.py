@@ -101,6 +101,25 @@ def test_a_stopped_archive_goes_on(archive: Path, tmp_path: Path) -> None:
     assert list(Job(archive, out, PART.model_copy(update={"resume": True})).run())
 
 
+def test_photographs_alone_go_on_too(tmp_path: Path) -> None:
+    """As a folder of films does, and in the same words."""
+    box, out, stop = tmp_path / "box", tmp_path / "out", Event()
+    box.mkdir()
+    for number in range(3):
+        write_sheet(box / f"{number}.png", np.full((64, 64, 3), 60 * number, np.uint8))
+    quick = RestoreOptions.parse(QUICK)
+    with pytest.raises(StoppedError, match=r"^interrupted; 1 of 3 pictures are done: go on with --resume$"):
+        for event in Job(box, out, quick, stop=stop).run():
+            if isinstance(event, PictureDone):
+                stop.set()
+    assert [path.name for path in out.iterdir()] == ["0.png"]
+    before = (out / "0.png").stat().st_mtime_ns
+    again = list(Job(box, out, quick.model_copy(update={"resume": True})).run())
+    assert [event.source.name for event in again if isinstance(event, PictureDone)] == ["1.png", "2.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png", "2.png"]
+    assert (out / "0.png").stat().st_mtime_ns == before
+
+
 @pytest.mark.slow
 def test_what_kills_left_behind_goes(archive: Path, tmp_path: Path) -> None:
     """A film put together but not cleared up, a picture half written, one that was just renamed."""

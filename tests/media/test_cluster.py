@@ -240,6 +240,15 @@ def test_the_address_may_be_left_out(words: list[str], monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.parametrize("command", [["watch"], ["album", "--restore", "1"]])
+def test_the_address_may_be_left_out_wherever_films_are_restored(command: list[str], tmp_path: Path) -> None:
+    """What stands behind it is an option of its own, not an address."""
+    box = tmp_path / "none"
+    done = RUNNER.invoke(app, [*command, str(box), "--cluster", "-o", str(tmp_path / "out"), "-q"])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"gfpvideo: {box}: no such folder")
+
+
 def test_what_goes_to_a_pipe_is_not_shared(film: Path) -> None:
     done = RUNNER.invoke(app, ["restore", str(film), "-o", "-", "--cluster"])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
