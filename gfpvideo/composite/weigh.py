@@ -19,7 +19,7 @@ from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
 from gfpvideo.pixels.ramp import ramp
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import face_mask, inside_face
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 
@@ -305,7 +305,7 @@ def _blocks(energy: FloatImage) -> NDArray[np.float32]:
     """Means of the blocks inside the face."""
     blocks = len(energy) // _BLOCK
     means = np.asarray(cv2.resize(energy, (blocks, blocks), interpolation=cv2.INTER_AREA), np.float32)
-    return means[face_mask(blocks) > 0.5]
+    return means[inside_face(blocks)]
 
 
 def fine_noise(luma: FloatImage, scale: float) -> float:
@@ -322,7 +322,7 @@ def fine_noise(luma: FloatImage, scale: float) -> float:
 def _laplacian_noise(luma: FloatImage) -> float:
     """Noise after Immerkaer (1996), with a median so that edges do not count."""
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    return float(np.median(np.abs(cv2.filter2D(luma, -1, kernel))[face_mask(len(luma)) > 0.5]))
+    return float(np.median(np.abs(cv2.filter2D(luma, -1, kernel))[inside_face(len(luma))]))
 
 
 @cache

@@ -31,6 +31,14 @@ def face_mask(size: int) -> NDArray[np.float32]:
 
 
 @cache
+def inside_face(size: int) -> NDArray[np.bool_]:
+    """(S, S) where :func:`face_mask` is more than half."""
+    inside = face_mask(size) > 0.5
+    inside.setflags(write=False)
+    return inside
+
+
+@cache
 def border_fade(size: int) -> NDArray[np.float32]:
     """(S, S) weights that are 1 but near the border, where they fall to exactly 0: for masks of any shape."""
     nearest = np.minimum(np.arange(size), np.arange(size)[::-1]) / (size * _FRAME)

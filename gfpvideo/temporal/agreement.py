@@ -7,7 +7,7 @@ import numpy as np
 
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.mix import median
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import inside_face
 from gfpvideo.temporal.motion import SIDE
 
 _LOW_PASS = 1.5 / 256
@@ -18,8 +18,6 @@ _TOLERANCE = 0.01
 """Difference (crops span [-1, 1]) that is never held against a neighbour."""
 _NOISE_SHARE = 1.5
 """How much of the difference that is usual between neighbours is tolerated on top."""
-_INSIDE = 0.5
-"""Mask value from which a pixel counts as face."""
 
 
 def softened(luma: FloatImage) -> FloatImage:
@@ -51,4 +49,4 @@ def _difference(one: FloatImage, other: FloatImage) -> FloatImage:
 
 def _typical(difference: FloatImage, *, whole: bool) -> float:
     """Median over the face: most of it hardly moves, so this is the noise."""
-    return median(difference if whole else difference[face_mask(len(difference)) > _INSIDE])
+    return median(difference if whole else difference[inside_face(len(difference))])

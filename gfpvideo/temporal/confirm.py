@@ -20,7 +20,7 @@ from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import scale_of
 from gfpvideo.pixels.mix import median
 from gfpvideo.pixels.ramp import ramp
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import face_mask, inside_face
 from gfpvideo.stages.reach import Reach
 from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.gather import RADIUS as _SEEN
@@ -84,7 +84,7 @@ def _judged(frame: CroppedFrame) -> _Judged:
 def _slowness(crop: Crop) -> float:
     if crop.motion is None:
         return 1.0
-    moved = cv2.magnitude(*cv2.split(crop.motion.back))[face_mask(len(crop.motion.back)) > 0.5]
+    moved = cv2.magnitude(*cv2.split(crop.motion.back))[inside_face(len(crop.motion.back))]
     return float(np.exp(-np.square(moved.mean() / _SLOW)))
 
 
@@ -141,5 +141,5 @@ def again(luma: FloatImage, gathered: FloatImage) -> float:
 
 def spread(fine: FloatImage) -> float:
     """Median amplitude of fine detail, (S, S), over its root mean square in a face: less where few places have it."""
-    inside = np.abs(fine[face_mask(len(fine)) > 0.5])
+    inside = np.abs(fine[inside_face(len(fine))])
     return median(inside) / max(float(np.sqrt(np.mean(np.square(inside)))), 1e-9)

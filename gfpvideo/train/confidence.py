@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gfpvideo.networks.confidence_net import ConfidenceNet
 from gfpvideo.networks.over_time import network_over_time
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import inside_face
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.train.confidence_options import ConfidenceOptions
 from gfpvideo.train.features import feature_extractor
@@ -27,8 +27,6 @@ from gfpvideo.train.over_time import DAMAGES, hardly
 from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
 
 CHECKPOINT = "confidence.pth"
-_INSIDE = 0.5
-"""Mask value from which a pixel counts as face."""
 _SAME = 0.005
 """Distance below which pictures count as the same."""
 
@@ -110,7 +108,7 @@ def _distance(blended: Tensor, clean: Tensor, features: nn.Module, weight: float
 def judged(network: nn.Module, held: NDArray, features: nn.Module) -> dict[str, float]:
     """PSNR inside the face and perceptual distance: of what was shown, what was made, and the two together."""
     scores: dict[str, list[float]] = {}
-    inside = torch.from_numpy(face_mask(SIDE) > _INSIDE)
+    inside = torch.tensor(inside_face(SIDE))
     for place in range(0, len(held), 8):
         examples = _tensors(held[place : place + 8])
         clean_features = features(examples.clean)

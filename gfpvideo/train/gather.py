@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Subset
 
 from gfpvideo.networks import gather_net
 from gfpvideo.networks.gather_net import GatherNet
-from gfpvideo.pixels.regions import face_mask
+from gfpvideo.pixels.regions import inside_face
 from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, drawn_window, prepared
 from gfpvideo.train.gather_options import GatherOptions
 from gfpvideo.train.interrupt import ignore_interrupts
@@ -29,8 +29,6 @@ _EPSILON = 1e-3
 """Of Charbonnier's loss: differences below count as squares."""
 _HELD = 4
 """Windows of held-out films for each kind of damage."""
-_INSIDE = 0.5
-"""Mask value from which a pixel counts as face."""
 
 
 def train_gather(options: GatherOptions, folder: Path, *, resume: bool = False, stop_at: int | None = None) -> Path:
@@ -84,7 +82,7 @@ def charbonnier(restored: Tensor, clean: Tensor) -> Tensor:
 @torch.no_grad()
 def judged(network: GatherNet, shown: Shown) -> dict[str, float]:
     """PSNR inside the face by kind of damage, and what is won against the crop as it is."""
-    inside = torch.from_numpy(face_mask(SIDE) > _INSIDE)
+    inside = torch.tensor(inside_face(SIDE))
     scores, won = {}, []
     for name, windows in shown.items():
         seen = torch.from_numpy(np.stack([window.seen for window in windows]))
