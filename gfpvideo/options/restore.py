@@ -464,11 +464,12 @@ _SHOWN = 120
 """Longest value that a message repeats; a whole file's content would bury what is wrong with it."""
 
 
-def one_line(error: ValidationError) -> str:
-    """Every wrong option of a validation, in one line."""
+def one_line(error: ValidationError, *, dashes: bool = True) -> str:
+    """Every wrong option of a validation, in one line; ``dashes``: called as on the command line, not as in files."""
     problems = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"]).replace("_", "-")
+        name = ".".join(str(part) for part in item["loc"])
+        name = name.replace("_", "-") if dashes else name
         reason = item["msg"].removeprefix("Value error, ")
         given = f" = {item['input']!r}" if len(repr(item["input"])) <= _SHOWN else ""
         subject = f"option {name}{given}: " if name else ""

@@ -1,6 +1,5 @@
 """What changes while a network is trained, and the file that keeps it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from gfpvideo.errors import OutputError, WeightsError
+from gfpvideo.errors import WeightsError
 from gfpvideo.networks.gfpgan.network import Gfpgan
+from gfpvideo.train.files import write_checkpoint
 
 CHECKPOINT = "checkpoint.pth"
 """Its name in the folder of a training. It is a model file as well."""
@@ -32,23 +32,13 @@ class Training:
 
 
 def save(training: Training, path: Path, accelerator: Accelerator) -> None:
-    """Write everything to a temporary file, and rename it once it is on the disk; one of several processes does.
+    """Write everything; one of several processes does.
 
     Raises:
         OutputError: if it cannot be written; the checkpoint before is still there.
     """
-    if not accelerator.is_main_process:
-        return
-    scratch = path.with_suffix(".partial")
-    try:
-        with scratch.open("wb") as file:
-            torch.save(_content(training, accelerator), file)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the checkpoint cannot be written ({error.strerror or error})") from error
+    if accelerator.is_main_process:
+        write_checkpoint(_content(training, accelerator), path)
 
 
 def _content(training: Training, accelerator: Accelerator) -> dict[str, Any]:

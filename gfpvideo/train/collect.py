@@ -1,6 +1,7 @@
 """Make a folder of aligned faces to train on, out of photographs and of a film's own sharp frames."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.errors import InputError, OutputError, UnsupportedMediaError
+from gfpvideo.errors import CorruptMediaError, InputError, OutputError, UnsupportedMediaError
 from gfpvideo.faces.align import template
 from gfpvideo.frames import Crop, CroppedFrame, Frame
 from gfpvideo.media.source import VideoSource
@@ -75,6 +76,7 @@ def collect(
         OutputError: if the target cannot be written, or holds a collection already.
     """
     files = _files(source)
+    stems = Counter(path.stem for path in files)  # a telephone keeps IMG_1.JPG and IMG_1.MOV of one moment
     _prepare(target)
     collected, boxes = Collected(), {}
     for path in files:
@@ -82,11 +84,11 @@ def collect(
             on_file(path)
         try:
             chosen = _chosen(path, finder, selection, collected)
-        except (InputError, UnsupportedMediaError) as error:
+        except (CorruptMediaError, InputError, UnsupportedMediaError) as error:
             collected.skipped.append(str(error))
             continue
         for number, crop in enumerate(chosen, 1):
-            name = f"{path.stem}-{number:03d}.png"
+            name = f"{path.stem if stems[path.stem] == 1 else path.name}-{number:03d}.png"
             write_sheet(target / name, crop_to_bytes(crop.source)[..., ::-1])
             boxes[name] = component_boxes_of(crop, finder).round(2).tolist()
             collected.faces += 1

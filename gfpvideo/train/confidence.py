@@ -13,18 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gfpvideo.generator.models import find_model
 from gfpvideo.networks.confidence_net import ConfidenceNet
 from gfpvideo.networks.over_time import network_over_time
+from gfpvideo.networks.weights import entry
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.regions import inside_face
 from gfpvideo.restoration.load import Parts, load_parts
 from gfpvideo.train.confidence_options import ConfidenceOptions
 from gfpvideo.train.features import feature_extractor
 from gfpvideo.train.gather import charbonnier
-from gfpvideo.train.gather_data import SIDE, Faces, Window, drawn_window, prepared
+from gfpvideo.train.gather_data import SIDE, Faces, Window, check_held, drawn_window, prepared
+from gfpvideo.train.listing import key_of
 from gfpvideo.train.losses import perceptual
 from gfpvideo.train.over_time import DAMAGES, hardly
-from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
+from gfpvideo.train.small import Watch, begun, cosine, descend, load, prepare, take_steps
 
 CHECKPOINT = "confidence.pth"
 _SAME = 0.005
@@ -64,34 +67,22 @@ def train_confidence(options: ConfidenceOptions, folder: Path, *, resume: bool =
         GfpvideoError: if data, weights or options are missing or wrong.
     """
     schedule, path = options.schedule, folder / CHECKPOINT
-    prepare(folder, schedule)
+    prepare(path, schedule, resume=resume)
     learn, light, held = _restorations(options, folder)
     network = ConfidenceNet()
     training = begun(network, torch.optim.Adam(network.parameters(), lr=schedule.learning_rate))
     if resume:
         load(training, path)
-    try:
-        _run(training, options, (learn, light), held, folder)
-    finally:  # an interrupt keeps what was learnt
-        save(training, path)
-    return path
+    watch, features = Watch(folder, CHECKPOINT, schedule), feature_extractor("efficientnet-lite0")
 
-
-def _run(
-    training: Training[ConfidenceNet],
-    options: ConfidenceOptions,
-    learn: tuple[NDArray, NDArray],
-    held: NDArray,
-    folder: Path,
-) -> None:
-    schedule, features = options.schedule, feature_extractor("efficientnet-lite0")
-    watch = Watch(folder, CHECKPOINT, schedule)
-    for batch in _batches(options, learn, training.step):
+    def step(batch: Examples) -> None:
         loss = _distance(batch.blended(training.network), batch.clean, features, options.perceptual)
-        value = descend(
-            training, loss, schedule.learning_rate * cosine(training.step, schedule.steps), schedule.average
-        )
+        rate = schedule.learning_rate * cosine(training.step, schedule.steps)
+        value = descend(training, loss, rate, schedule.average)
         watch(training, {"loss": value}, lambda: judged(training.average, held, features))
+
+    take_steps(training, path, _batches(options, (learn, light), training.step), step)
+    return path
 
 
 def _distance(blended: Tensor, clean: Tensor, features: nn.Module, weight: float) -> Tensor:
@@ -144,10 +135,13 @@ def _restorations(options: ConfidenceOptions, folder: Path) -> tuple[NDArray, ND
     They are kept in ``folder`` after the first time.
     """
     learn, held = prepared(options, folder)
+    check_held(held)
+    made_by = find_model(options.model).sha256, entry("gather").sha256
+    key = key_of(options.model_copy(update={"schedule": options.schedule.seed}), made_by)
     wanted = (
-        ("learn.npy", learn, options.examples, None),
-        ("light.npy", learn, options.light_examples, DAMAGES.index(hardly)),
-        ("held.npy", held, options.held_examples, None),
+        (f"learn-{key}.npy", learn, options.examples, None),
+        (f"light-{key}.npy", learn, options.light_examples, DAMAGES.index(hardly)),
+        (f"held-{key}.npy", held, options.held_examples, None),
     )
     missing = [item for item in wanted if not (folder / item[0]).is_file()]
     if missing:

@@ -1,6 +1,8 @@
 """Aligned faces from a folder, aged afresh every time one is drawn."""
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +16,14 @@ from torch.utils.data import Dataset
 from gfpvideo.errors import InputError
 from gfpvideo.faces.align import template
 from gfpvideo.faces.refine import shape_of
-from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.networks.landmarks import COMPONENTS, Landmarks
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import move
 from gfpvideo.train.degrade import Degradation, degrade
-from gfpvideo.train.landmarks_pictures import by_number
+from gfpvideo.train.listing import by_number, pictures_in, taken
 from gfpvideo.train.options import Data
+
+_log = logging.getLogger(__name__)
 
 _ROTATION, _SCALE, _SHIFT = 3.0, 0.04, 4.0 / 256
 """Standard deviations of rotation (degrees), scale and shift (shares of the side): what alignment gets wrong."""
@@ -61,21 +64,25 @@ def load_faces(folder: Path, size: int, numbers: range | None = None, network: L
             be where FFHQ has them on average.
 
     Raises:
-        InputError: if there is not one readable picture.
+        InputError: if there is no such folder, or not one readable picture in it.
     """
-    paths = sorted(_pictures(folder))
+    paths = pictures_in(folder)
     if numbers is not None:
         paths = [path for path in paths if path.stem.isdigit() and int(path.stem) in numbers]
     return _faces_at(folder, paths, size, network)
 
 
 def training_faces(data: Data, size: int, network: Landmarks | None = None) -> Faces:
-    """All single pictures that a training draws from; see :func:`load_faces`."""
+    """All single pictures that a training draws from; see :func:`load_faces`.
+
+    Raises:
+        InputError: if a folder is missing, or holds no readable picture.
+        OptionError: if more pictures of a folder are asked for than it holds.
+    """
     parts, shares = [load_faces(data.folder, size, data.numbers, network)], [1.0]
     for table in data.further:
-        first, last = table.take
-        named = sorted(_pictures(table.folder), key=lambda path: by_number(path.name))
-        parts.append(_faces_at(table.folder, named[first - 1 : last], size, network))
+        named = sorted(pictures_in(table.folder), key=lambda path: by_number(path.name))
+        parts.append(_faces_at(table.folder, taken(named, table.take, table.folder), size, network))
         shares.append(table.share)
     chances = [
         np.full(len(part.pictures), share / len(part.pictures)) for part, share in zip(parts, shares, strict=True)
@@ -88,15 +95,13 @@ def training_faces(data: Data, size: int, network: Landmarks | None = None) -> F
     )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
-
-
-def _faces_at(folder: Path, paths: list[Path], size: int, network: Landmarks | None) -> Faces:
+def _faces_at(folder: Path, paths: Sequence[Path], size: int, network: Landmarks | None) -> Faces:
     known = _known_boxes(folder / COMPONENT_FILE, size)
     read = {path.name: picture for path in paths if (picture := _read(path, size)) is not None}
     if not read:
         raise InputError(f"{folder}: holds no readable aligned faces")
+    if len(read) < len(paths):
+        _log.warning("%s: %d pictures cannot be read, and are left out", folder, len(paths) - len(read))
     boxes = [known[name] if name in known else boxes_in(picture, network) for name, picture in read.items()]
     return Faces(list(read.values()), boxes, len(paths) - len(read))
 

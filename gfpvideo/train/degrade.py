@@ -53,6 +53,17 @@ class Degradation:
     codecs: tuple[str, ...] = field(default=("libx264", "mpeg2video"))
     """Codecs to pass through."""
 
+    def __post_init__(self) -> None:
+        """Refuse ranges that cannot be drawn from.
+
+        Raises:
+            ValueError: if one is empty, or begins below what it can mean.
+        """
+        for name, least in (("blur", 0.01), ("shrink", 1.0), ("noise", 0.0), ("jpeg", 1.0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high:
+                raise ValueError(f"{name} wants its least and its largest value, from {least:g} up")
+
 
 def degrade(clean: FloatImage, settings: Degradation, random: Random) -> tuple[FloatImage, FloatImage]:
     """An aged picture and the picture that it should be restored to."""

@@ -37,9 +37,12 @@ class StyleGAN2Discriminator(nn.Module):
 
 
 def group_deviation(features: Tensor, group: int) -> Tensor:
-    """(B, 1, H, W) mean standard deviation within groups of the batch: shows a lack of variety (ProGAN, section 3)."""
+    """(B, 1, H, W) mean standard deviation within groups of the batch: shows a lack of variety (ProGAN, section 3).
+
+    Groups are of ``group`` pictures, or of the next smaller number that divides the batch.
+    """
     batch, _, height, width = features.shape
-    size = min(batch, group)
+    size = next(size for size in range(min(batch, group), 0, -1) if batch % size == 0)
     grouped = features.unflatten(0, (size, -1))
     deviation = (grouped.var(dim=0, unbiased=False) + _EPSILON).sqrt().mean(dim=(1, 2, 3))
     return deviation.repeat(size)[:, None, None, None].expand(-1, 1, height, width)

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
-from gfpvideo.errors import OutputError
 from gfpvideo.networks.gfpgan.loading import build, read_state_dict
+from gfpvideo.train.files import check_weights_name, write_weights
 
 
 def export(checkpoint: Path, target: Path, *, half: bool) -> None:
@@ -21,12 +20,8 @@ def export(checkpoint: Path, target: Path, *, half: bool) -> None:
         WeightsError: if the checkpoint is not a GFP-GAN.
         OutputError: if the target has another suffix or cannot be written.
     """
-    if target.suffix != ".safetensors":
-        raise OutputError(f"{target}: give a name that ends in .safetensors")
+    check_weights_name(target)
     state = read_state_dict(checkpoint)
     build(state, name=checkpoint.name)
     dtype = torch.float16 if half else torch.float32
-    try:
-        save_file({key: tensor.to(dtype).contiguous() for key, tensor in state.items()}, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None
+    write_weights({key: tensor.to(dtype) for key, tensor in state.items()}, target)

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, Subset
 from gfpvideo.networks import gather_net
 from gfpvideo.networks.gather_net import GatherNet
 from gfpvideo.pixels.regions import inside_face
-from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, drawn_window, prepared
-from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.gather_data import SIDE, Faces, Patches, Window, check_held, drawn_window, prepared
+from gfpvideo.train.gather_options import GatherOptions, GatherSchedule
 from gfpvideo.train.interrupt import ignore_interrupts
 from gfpvideo.train.over_time import DAMAGES
-from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, take_steps
 
 Shown = dict[str, list[Window]]
 """Windows of held-out films by kind of damage."""
@@ -46,32 +46,31 @@ def train_gather(options: GatherOptions, folder: Path, *, resume: bool = False, 
     Raises:
         GfpvideoError: if data or options are missing or wrong.
     """
-    schedule = options.schedule
-    prepare(folder, schedule)
+    schedule, path = options.schedule, folder / CHECKPOINT
+    prepare(path, schedule, resume=resume)
     learn, held = prepared(options, folder)
     network = GatherNet() if options.start is None else gather_net.load(options.start)
     optimizer = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
-    training, path = begun(network, optimizer), folder / CHECKPOINT
+    training = begun(network, optimizer)
     if resume:
         load(training, path)
     shown = _held_out(held)
-    try:
-        _run(training, options, learn, shown, folder, min(schedule.steps, stop_at or schedule.steps))
-    finally:  # an interrupt keeps what was learnt
-        save(training, path)
+    watch = Watch(folder, CHECKPOINT, schedule)
+
+    def step(batch: tuple[Tensor, Tensor]) -> None:
+        loss = _step(training, *batch, schedule)
+        watch(training, {"loss": loss}, lambda: judged(training.average, shown))
+
+    last = min(schedule.steps, stop_at or schedule.steps)
+    take_steps(training, path, _batches(options, learn, training.step, last), step)
     return path
 
 
-def _run(
-    training: Training[GatherNet], options: GatherOptions, learn: Faces, shown: Shown, folder: Path, last: int
-) -> None:
-    schedule, watch = options.schedule, Watch(folder, CHECKPOINT, options.schedule)
-    for seen, clean in _batches(options, learn, training.step, last):
-        rate = schedule.learning_rate * cosine(training.step, schedule.steps)
-        # Of the logarithms: a little harm to a good film counts like much to one that is bad.
-        apart = charbonnier(training.network(seen), clean).log().mean()
-        loss = descend(training, apart, rate, schedule.average)
-        watch(training, {"loss": loss}, lambda: judged(training.average, shown))
+def _step(training: Training[GatherNet], seen: Tensor, clean: Tensor, schedule: GatherSchedule) -> float:
+    # Of the logarithms: a little harm to a good film counts like much to one that is bad.
+    apart = charbonnier(training.network(seen), clean).log().mean()
+    rate = schedule.learning_rate * cosine(training.step, schedule.steps)
+    return descend(training, apart, rate, schedule.average)
 
 
 def charbonnier(restored: Tensor, clean: Tensor) -> Tensor:
@@ -100,10 +99,11 @@ def _psnr(pictures: Tensor, clean: Tensor, inside: Tensor) -> float:
 
 def _held_out(held: Faces) -> Shown:
     """The same windows every time."""
+    check_held(held)
     shown: Shown = {}
     for place, damage in enumerate(DAMAGES):
         shown[damage.__name__] = [drawn_window(held, np.random.default_rng([7, place, n]), place) for n in range(_HELD)]
-    return shown if held.films else {}
+    return shown
 
 
 def _batches(options: GatherOptions, faces: Faces, first: int, last: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -21,8 +21,8 @@ from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.geometry import Affine, compose, invert, resample
 from gfpvideo.temporal.gather import OFFSETS, network_input
 from gfpvideo.temporal.motion import brought, compared, flow, joined
-from gfpvideo.train.gather_options import FacesTable, Stills
-from gfpvideo.train.landmarks_pictures import by_number
+from gfpvideo.train.gather_options import FacesTable, Films, Stills
+from gfpvideo.train.listing import by_number, key_of, pictures_in, taken
 from gfpvideo.train.over_time import DAMAGES, hardly
 
 Random = np.random.Generator
@@ -67,14 +67,18 @@ def prepared(options: FacesTable, folder: Path) -> tuple[Faces, Faces]:
     """The faces to learn from and those held out, kept in ``folder`` after the first time.
 
     Raises:
-        InputError: if a folder is missing or empty.
+        InputError: if a folder is missing or empty, a film too short, or one that is to be held out not there.
     """
     learn, held = [], []
-    for path in _files(options.films.folder):
-        frames = _kept(folder / f"{path.stem}.npy", lambda path=path: np.stack(list(_film(path))))
+    for path in _files(options.films):
+        key = key_of(path.resolve(), path.stat().st_size, path.stat().st_mtime_ns)
+        frames = _kept(folder / f"{path.stem}-{key}.npy", lambda path=path: np.stack(list(_film(path))))
+        if len(frames) < _LENGTH:
+            raise InputError(f"{path}: has {len(frames)} frames, {_LENGTH} or more are wanted")
         (held if path.stem in options.films.held else learn).append(frames)
     stills = [
-        _kept(folder / f"{table.folder.name}.npy", lambda table=table: _stills(table)) for table in options.stills
+        _kept(folder / f"{table.folder.name}-{key_of(table)}.npy", lambda table=table: _stills(table))
+        for table in options.stills
     ]
     chances = [options.films.share * len(film) / sum(map(len, learn)) for film in learn]
     chances += [table.share for table in options.stills]
@@ -82,10 +86,22 @@ def prepared(options: FacesTable, folder: Path) -> tuple[Faces, Faces]:
     return Faces(learn, stills, np.array(chances) / np.sum(chances)), Faces(held, [], even)
 
 
-def _files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.glob("*") if path.suffix in {".mp4", ".mkv", ".mov"})
-    if not found:
-        raise InputError(f"{folder}: no films to learn from")
+def check_held(held: Faces) -> None:
+    """Refuse to train what is to be checked by films without any.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not held.films:
+        raise InputError("films.held: name at least one film that is not learnt from, to check by")
+
+
+def _files(films: Films) -> list[Path]:
+    found = sorted(path for path in films.folder.glob("*") if path.suffix.lower() in {".mp4", ".mkv", ".mov"})
+    if all(path.stem in films.held for path in found):
+        raise InputError(f"{films.folder}: no films to learn from")
+    if unknown := set(films.held) - {path.stem for path in found}:
+        raise InputError(f"{films.folder}: holds no film {sorted(unknown)[0]}, which is to be held out")
     return found
 
 
@@ -107,10 +123,8 @@ def _film(path: Path) -> Iterator[Bytes]:
 
 def _stills(table: Stills) -> Bytes:
     """Pictures at the scale of a film's: the aligned face fills the middle 256x256."""
-    found = (path for path in table.folder.glob("*") if path.suffix in {".jpg", ".png"})
-    paths = sorted(found, key=lambda path: by_number(path.name))
-    first, last = table.take
-    pictures = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[first - 1 : last]]
+    paths = sorted(pictures_in(table.folder), key=lambda path: by_number(path.name))
+    pictures = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in taken(paths, table.take, table.folder)]
     readable = [picture for picture in pictures if picture is not None]
     if not readable:
         raise InputError(f"{table.folder}: no pictures to learn from")

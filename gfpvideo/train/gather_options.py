@@ -4,8 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gfpvideo.train.landmarks_options import Numbers
-from gfpvideo.train.table import Table
+from gfpvideo.train.table import Numbers, Table
 
 
 class Films(Table):
@@ -17,7 +16,7 @@ class Films(Table):
 
 
 class Stills(Table):
-    """A folder of aligned faces, which are moved artificially."""
+    """A folder of aligned faces."""
 
     folder: Path
     share: float = Field(gt=0, description="How often the folder is drawn from, relative to the others.")
@@ -43,7 +42,7 @@ class FacesTable(Table):
     """Where faces over time come from."""
 
     films: Films
-    stills: tuple[Stills, ...] = ()
+    stills: tuple[Stills, ...] = Field(default=(), description="These are moved artificially.")
 
 
 class GatherOptions(FacesTable):

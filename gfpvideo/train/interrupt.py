@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM wait until a step of the training is whole."""
 
+import os
 import signal
 import threading
 import time
@@ -60,7 +61,15 @@ class WholeSteps:
 def ignore_interrupts(_: int = 0) -> None:
     """Leave Ctrl-C and SIGTERM, which a terminal or a service manager sends to all processes, to the one that trains.
 
-    Who prepares data ends when that one asks for no more, or is gone.
+    That one alone ends who prepares data, by SIGTERM as well; so where the system tells no senders, it still ends them.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -20,7 +20,7 @@ from gfpvideo.train.interrupt import ignore_interrupts
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
 from gfpvideo.train.landmarks_pictures import Pictures, prepared
 from gfpvideo.train.landmarks_samples import Batch, Samples
-from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, save
+from gfpvideo.train.small import Training, Watch, begun, cosine, descend, load, prepare, take_steps
 
 Scalars = dict[str, float]
 
@@ -48,20 +48,20 @@ def train_landmarks(
     Raises:
         GfpvideoError: if data or options are missing or wrong.
     """
-    prepare(folder, options.schedule)
+    path = folder / CHECKPOINT
+    prepare(path, options.schedule, resume=resume)
     pictures = prepared(options, folder, held=False)
     training = _new_training(options, pictures)
-    path = folder / CHECKPOINT
     if resume:
         load(training, path)
     held = _held_out(prepared(options, folder, held=True, canonical=pictures.canonical))
     watch = Watch(folder, CHECKPOINT, options.schedule)
     last = min(options.schedule.steps, stop_at or options.schedule.steps)
-    try:
-        for batch in _batches(options, pictures, training.step, last):
-            watch(training, _step(training, batch, options), lambda: judged(training.average, held))
-    finally:  # an interrupt keeps what was learnt
-        save(training, path)
+
+    def step(batch: Batch) -> None:
+        watch(training, _step(training, batch, options), lambda: judged(training.average, held))
+
+    take_steps(training, path, _batches(options, pictures, training.step, last), step)
     return path
 
 

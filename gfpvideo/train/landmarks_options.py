@@ -4,10 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from gfpvideo.train.table import Table
-
-Numbers = tuple[int, int]
-"""First and last of a sorted list, counted from 1."""
+from gfpvideo.train.table import Numbers, Table
 
 
 class Stills(Table):

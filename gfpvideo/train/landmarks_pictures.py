@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ from gfpvideo.frames import Detection
 from gfpvideo.media.source import VideoSource
 from gfpvideo.networks.landmarks import CONTEXT, MESH
 from gfpvideo.train.landmarks_damage import Random
-from gfpvideo.train.landmarks_options import Clips, Empty, LandmarkOptions, Numbers, Stills
+from gfpvideo.train.landmarks_options import Clips, Empty, LandmarkOptions, Stills
 from gfpvideo.train.landmarks_pose import mean_face, pose_of
 from gfpvideo.train.landmarks_views import turned_view
+from gfpvideo.train.listing import by_number, key_of, taken
 
 Bytes = NDArray[np.uint8]
 
@@ -62,7 +64,7 @@ def prepared(
     Raises:
         InputError: if a folder or file of labels is missing, or holds no faces.
     """
-    path = folder / ("held" if held else "learn")
+    path = folder / f"{'held' if held else 'learn'}-{key_of(options.stills, options.clips, options.empty)}"
     if not path.is_dir():
         _keep(_gathered(options, held=held), path)
     faces, points, chances, tiles = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _STORED)
@@ -106,10 +108,12 @@ def _gathered(options: LandmarkOptions, *, held: bool) -> dict[str, NDArray]:
 def _still_faces(table: Stills, held: bool) -> Iterator[tuple[Bytes, NDArray[np.float32]]]:
     """Each picture, (256, 256, 3), and its mesh, (478, 3)."""
     labels = read_labels(table.labels)
+    if missing := {"names", "points"} - labels.keys():
+        raise InputError(f"{table.labels}: not a file of points: it holds no {sorted(missing)[0]}")
     names = [str(name) for name in labels["names"]]
     order = sorted(range(len(names)), key=lambda place: by_number(names[place]))
     wanted = table.held if held else table.take
-    for place in _between(order, wanted) if wanted else []:
+    for place in taken(order, wanted, table.labels) if wanted else []:
         picture = cv2.imread(str(table.folder / names[place]), cv2.IMREAD_COLOR)
         if picture is None:
             raise InputError(f"{table.folder / names[place]}: cannot be read, though {table.labels} names it")
@@ -159,18 +163,8 @@ def read_labels(path: Path) -> dict[str, NDArray]:
     try:
         with np.load(path) as file:
             return dict(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a file of points") from error
-
-
-def by_number(name: str) -> tuple[int, str]:
-    """What names of files are sorted by: their numbers, where they are numbers."""
-    stem = Path(name).stem
-    return (int(stem) if stem.isdigit() else 0, name)
-
-
-def _between(items: list[int], numbers: Numbers) -> list[int]:
-    return items[numbers[0] - 1 : numbers[1]]
 
 
 def _kept(picture: Bytes, mesh: NDArray[np.float32]) -> tuple[Bytes, NDArray[np.float32]]:

@@ -28,6 +28,7 @@ from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
 from gfpvideo.train.data import AgedFaces, training_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
+from gfpvideo.train.files import check_new
 from gfpvideo.train.gather_data import SIDE, prepared
 from gfpvideo.train.interrupt import WholeSteps, ignore_interrupts
 from gfpvideo.train.moving_data import MovingFaces
@@ -73,10 +74,11 @@ def train(
         TrainingError: if a loss is not finite any more; the last checkpoint stays as it is.
         KeyboardInterrupt: after Ctrl-C, once the step is whole and in the checkpoint.
     """
+    path = folder / CHECKPOINT
+    check_new(path, resume=resume)
     torch.manual_seed(options.schedule.seed)
     accelerator = _accelerator(options)
     training = _prepared(_new_training(options), accelerator)
-    path = folder / CHECKPOINT
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         load(training, path, accelerator)
@@ -143,14 +145,21 @@ def _step(
     training.halfway = True
     _set_rates(training, options)
     scalars = _mean(_generator_step(training, batch, options, accelerator, critics), accelerator)
-    if wrong := [name for name, value in scalars.items() if not math.isfinite(value)]:
-        raise TrainingError(
-            f"step {training.step + 1}: the loss {wrong[0]!r} is not finite; the last checkpoint is kept: resume with a"
-            " lower learning rate, a smaller schedule.clip, or another schedule.precision"
-        )
+    if not all(map(math.isfinite, scalars.values())):
+        raise _diverged(training, scalars)
     training.step += 1
     training.halfway = False
     return scalars
+
+
+def _diverged(training: Training, scalars: Scalars) -> TrainingError:
+    """What is said where a loss is not finite any more, or else the gradient of all of them."""
+    wrong = [name for name, value in scalars.items() if not math.isfinite(value)]
+    what = f"loss {wrong[0]!r}" if wrong else "gradient"
+    return TrainingError(
+        f"step {training.step + 1}: the {what} is not finite; the last checkpoint is kept: resume with a lower learning"
+        " rate, a smaller schedule.clip, or another schedule.precision"
+    )
 
 
 def _mean(scalars: Scalars, accelerator: Accelerator) -> Scalars:
@@ -169,8 +178,11 @@ def _generator_step(
         restored, pyramid = training.generator(aged)
         terms = generator_losses(restored, pyramid, clean, boxes, parts, training, options, critics)
     accelerator.backward(torch.stack(list(terms.values())).sum())
-    if options.schedule.clip is not None:
-        accelerator.clip_grad_norm_(training.generator.parameters(), options.schedule.clip)
+    clip = math.inf if options.schedule.clip is None else options.schedule.clip
+    norm = accelerator.clip_grad_norm_(training.generator.parameters(), clip)
+    # In float16 a gradient may be too large for a step: it is left out, and the scale of the next ones made smaller.
+    if accelerator.scaler is None and norm is not None and not math.isfinite(float(norm)):
+        raise _diverged(training, {name: float(term.detach()) for name, term in terms.items()})
     training.generator_optimizer.step()
     training.generator_optimizer.zero_grad()
     _update_average(training, accelerator, options.schedule.average)
@@ -378,6 +390,8 @@ def start_from(network: Gfpgan, state: dict[str, Tensor]) -> list[str]:
     shift = len(network.conv_body_down) - len(downs)
     renamed = {_moved_down_block(key, shift): value for key, value in state.items()}
     for key in ("final_linear.weight", "final_linear.bias"):
+        if key not in renamed:
+            raise WeightsError(f"start: holds no {key}: not a GFP-GAN")
         renamed[key] = renamed[key][: len(own[key])]
     offered = {key: thinned(value, own[key].shape) for key, value in renamed.items() if key in own}
     fitting = {key: value for key, value in offered.items() if value is not None}

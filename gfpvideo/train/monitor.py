@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class _Monitor:
 
     def __init__(self, folder: Path, steps: int, stack: ExitStack) -> None:
         self._folder, self._steps, self._stack = folder, steps, stack
-        self._sums: Scalars = {}
+        self._noted: dict[str, list[float]] = {}
 
     @cached_property
     def _log(self) -> SummaryWriter:
@@ -46,16 +47,16 @@ class _Monitor:
         log = self._log
         self._bar.update(step - self._bar.n)
         for name, value in scalars.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value / _SHOW_EVERY
+            self._noted.setdefault(name, []).append(value)
         if step % _SHOW_EVERY == 0:
             self._write(step, log)
 
     def _write(self, step: int, log: SummaryWriter) -> None:
-        for name, value in self._sums.items():
-            log.add_scalar(name, value, step)
-        shown = {name: f"{self._sums[name]:.3f}" for name in ("l1", "perceptual") if name in self._sums}
-        self._bar.set_postfix(shown)
-        self._sums.clear()
+        means = {name: fmean(values) for name, values in self._noted.items()}
+        for name, mean in means.items():
+            log.add_scalar(name, mean, step)
+        self._bar.set_postfix({name: f"{means[name]:.3f}" for name in ("l1", "perceptual") if name in means})
+        self._noted.clear()
 
     def sheet(self, step: int, batch: Batch, restored: Tensor) -> None:
         """Write a picture of aged, restored and clean faces."""

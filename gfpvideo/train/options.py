@@ -1,5 +1,6 @@
 """The options of a training, read from a TOML file."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,9 @@ class Data(Table):
     @property
     def numbers(self) -> range | None:
         """The file names that are used, as numbers; ``None`` for all."""
-        return None if self.first is None or self.last is None else range(self.first, self.last + 1)
+        if self.first is None and self.last is None:
+            return None
+        return range(self.first or 0, sys.maxsize if self.last is None else self.last + 1)
 
 
 class Losses(Table):

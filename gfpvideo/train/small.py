@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import Generic, Protocol, TypeVar
 
 import cv2
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
-from gfpvideo.errors import OutputError, WeightsError
+from gfpvideo.errors import TrainingError, WeightsError
+from gfpvideo.train.files import check_new, check_weights_name, write_checkpoint, write_weights
+from gfpvideo.train.interrupt import WholeSteps
 
 Network = TypeVar("Network", bound=nn.Module)
+Item = TypeVar("Item")
 
 LOG = "log.txt"
 Scores = Mapping[str, float]
@@ -47,12 +49,17 @@ class Schedule(Protocol):
         ...
 
 
-def prepare(folder: Path, schedule: Schedule) -> None:
-    """What is the same for the whole process; the folder is made if need be."""
+def prepare(checkpoint: Path, schedule: Schedule, *, resume: bool) -> None:
+    """What is the same for the whole process; the checkpoint's folder is made if need be.
+
+    Raises:
+        OutputError: if there is a checkpoint already, and ``resume`` is not asked for.
+    """
+    check_new(checkpoint, resume=resume)
     torch.manual_seed(schedule.seed)
     torch.set_num_threads(schedule.threads)
     cv2.setNumThreads(0)
-    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
 
 
 @dataclass
@@ -82,17 +89,51 @@ def descend(
         rate: the learning rate.
         decay: of the averaged weights; less in the beginning.
         clip: largest norm of the gradient.
+
+    Raises:
+        TrainingError: if the loss or the gradient is not finite any more; the network stays as it is.
     """
+    _check_finite(training.step, loss)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     training.optimizer.zero_grad()
     loss.backward()
-    if math.isfinite(clip):
-        nn.utils.clip_grad_norm_(training.network.parameters(), clip)
+    _check_finite(training.step, nn.utils.clip_grad_norm_(training.network.parameters(), clip))
     training.optimizer.step()
     _update_average(training, decay)
     training.step += 1
     return float(loss.detach())
+
+
+def _check_finite(step: int, value: torch.Tensor) -> None:
+    if not math.isfinite(float(value.detach())):
+        raise TrainingError(
+            f"step {step + 1}: the loss or its gradient is not finite; the last checkpoint is kept: resume with a lower"
+            " learning rate"
+        )
+
+
+def take_steps(training: Training[Network], path: Path, batches: Iterable[Item], step: Callable[[Item], None]) -> None:
+    """Take a step with each batch, and write the checkpoint in the end.
+
+    Ctrl-C and SIGTERM wait until a step is whole, and keep what was learnt; any other end leaves the checkpoint before.
+
+    Args:
+        training: what changes.
+        path: the checkpoint.
+        batches: one for each step that is left.
+        step: takes one.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C or SIGTERM.
+    """
+    with WholeSteps() as steps:
+        for batch in batches:
+            step(batch)
+            if steps.interrupted():
+                save(training, path)
+                raise KeyboardInterrupt
+        save(training, path)
 
 
 def cosine(step: int, steps: int) -> float:
@@ -140,16 +181,18 @@ class Watch:
 
 
 def save(training: Training[Network], path: Path) -> None:
-    """Write everything to a temporary file and rename it."""
+    """Write everything.
+
+    Raises:
+        OutputError: if it cannot be written; the checkpoint before is still there.
+    """
     content = {
         "average": training.average.state_dict(),
         "network": training.network.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "step": training.step,
     }
-    scratch = path.with_suffix(".partial")
-    torch.save(content, scratch)
-    scratch.replace(path)
+    write_checkpoint(content, path)
 
 
 def load(training: Training[Network], path: Path) -> None:
@@ -182,8 +225,7 @@ def export_average(network: nn.Module, checkpoint: Path, target: Path) -> None:
         WeightsError: if the checkpoint is none of such a network.
         OutputError: if the target has another suffix or cannot be written.
     """
-    if target.suffix != ".safetensors":
-        raise OutputError(f"{target}: give a name that ends in .safetensors")
+    check_weights_name(target)
     try:
         network.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
     except FileNotFoundError:
@@ -191,8 +233,4 @@ def export_average(network: nn.Module, checkpoint: Path, target: Path) -> None:
     except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
         raise WeightsError(f"{checkpoint}: not a checkpoint of this network") from error
     state = network.state_dict()
-    half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    try:
-        save_file({name: value.contiguous() for name, value in half.items()}, target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None
+    write_weights({name: value.half() if value.is_floating_point() else value for name, value in state.items()}, target)

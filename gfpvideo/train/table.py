@@ -2,12 +2,22 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from gfpvideo.errors import OptionError
 from gfpvideo.options.restore import one_line
+
+
+def _counted(numbers: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= numbers[0] <= numbers[1]:
+        raise ValueError("wants the first and the last number, counted from 1")
+    return numbers
+
+
+Numbers = Annotated[tuple[int, int], AfterValidator(_counted)]
+"""First and last of a sorted list, counted from 1."""
 
 
 class Table(BaseModel):
@@ -36,4 +46,4 @@ class Table(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise OptionError(f"{path}: {one_line(error)}") from None
+            raise OptionError(f"{path}: {one_line(error, dashes=False)}") from None

@@ -53,6 +53,10 @@ def test_deviation_is_taken_within_groups() -> None:
     found = group_deviation(varied, 4)[:, 0, 0, 0]
     assert torch.allclose(found, torch.full((8,), float(np.std([0, 2, 4, 6]))), atol=1e-4)
     assert group_deviation(varied[:1], 4).shape == (1, 1, 4, 4)
+    # Of six, groups of three: every second picture.
+    six = torch.rand(6, 2, 4, 4)
+    wanted = [six[start::2].var(dim=0, unbiased=False).add(1e-8).sqrt().mean() for start in (0, 1)]
+    assert torch.allclose(group_deviation(six, 4)[:, 0, 0, 0], torch.stack(wanted * 3))
 
 
 def test_grey_faces_keep_their_light() -> None:

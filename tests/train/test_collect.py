@@ -4,6 +4,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -46,6 +47,28 @@ def test_a_folder_of_photographs_and_films_becomes_training_data(film: Path, tmp
         assert np.abs(np.array(box) - boxes_in(np.asarray(picture[..., ::-1], np.uint8), network)).max() < 4
     faces = load_faces(target, 64)
     assert np.allclose(faces.boxes[0], (np.array(boxes["home_movie-001.png"]) + 0.5) / 2 - 0.5)
+
+
+@pytest.mark.slow
+def test_files_that_differ_in_their_suffix_alone_keep_their_faces(tmp_path: Path) -> None:
+    """As telephones write them; and a film without a picture that can be decoded is left out."""
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    photo = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+    for name in ("IMG_1.png", "IMG_1.jpg", "IMG_2.png"):
+        assert cv2.imwrite(str(source / name), photo)
+    with av.open(str(source / "none.mkv"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        packet = av.Packet(b"\x00\x00\x01\xb6" + bytes(200))
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 25)
+        container.mux(packet)
+    result = CliRunner().invoke(app, ["align", str(source), "-o", str(target), "--size", "128"])
+    assert result.exit_code == 1, result.output
+    assert f"skipped: {source / 'none.mkv'}: " in result.stderr
+    boxes = json.loads((target / COMPONENT_FILE).read_text())["boxes"]
+    names = ["IMG_1.jpg-001.png", "IMG_1.png-001.png", "IMG_2-001.png"]
+    assert sorted(boxes) == sorted(path.name for path in target.glob("*.png")) == names
 
 
 @pytest.mark.slow

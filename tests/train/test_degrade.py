@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from gfpvideo.errors import InputError
+from gfpvideo.errors import InputError, OptionError
 from gfpvideo.faces.align import template
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.train.data import (
@@ -32,7 +32,7 @@ from gfpvideo.train.degrade import (
     paper_degradation,
 )
 from gfpvideo.train.gather_options import Stills
-from gfpvideo.train.options import Data
+from gfpvideo.train.options import Data, TrainOptions
 from helpers import psnr
 
 STRONG = Degradation(grey=0.2, jitter=0.3, recode=0.3, film=0.5, tape=0.5)
@@ -168,8 +168,31 @@ def test_further_folders_are_drawn_from_as_their_shares_say(
     drawn = AgedFaces(faces, Degradation(), seed=0, length=200)
     flat = [float(drawn[index][1].std()) < 0.01 for index in range(200)]
     assert 0.12 < np.mean(flat) < 0.28
-    with pytest.raises(InputError, match="no readable aligned faces"):
-        training_faces(Data(folder=folder, further=(further.model_copy(update={"take": (7, 9)}),)), 64)
+    with pytest.raises(OptionError, match="pictures 3 to 5 are asked for, and there are 4"):
+        training_faces(Data(folder=folder, further=(further.model_copy(update={"take": (3, 5)}),)), 64)
+    with pytest.raises(InputError, match=f"{other / 'none'}: the folder cannot be read"):
+        training_faces(Data(folder=other / "none"), 64)
+
+
+def test_one_end_of_the_numbers_may_be_left_open(folder: Path) -> None:
+    """Pictures 1, 2 and 30: what is held out must not be learnt from because nobody said where to begin."""
+    counts = [len(training_faces(Data(folder=folder, first=first, last=last), 64).pictures)
+              for first, last in ((None, 2), (2, None), (2, 2), (None, None))]  # fmt: skip
+    assert counts == [2, 2, 1, 3]
+
+
+@pytest.mark.parametrize("wrong", [{"blur": (0.0, 3.0)}, {"shrink": (0.5, 2.0)}, {"jpeg": (90.0, 60.0)}])
+def test_ranges_that_cannot_be_drawn_from_are_refused(wrong: dict[str, tuple[float, float]]) -> None:
+    (name,) = wrong
+    values = {"data": {"folder": "."}, "degradation": wrong}
+    with pytest.raises(OptionError, match=f"a.toml: option degradation.*{name} wants its least and its largest"):
+        TrainOptions.parse(values, Path("a.toml"))
+
+
+def test_numbers_to_take_are_counted_from_one() -> None:
+    for take in ((0, 3), (3, 2)):
+        with pytest.raises(ValueError, match="counted from 1"):
+            Stills(folder=Path(), share=1, take=take)
 
 
 def test_items_depend_on_seed_and_index_alone(folder: Path) -> None:

@@ -313,6 +313,18 @@ def test_a_wide_network_becomes_the_start_of_a_narrower_one_folded() -> None:
     assert torch.equal(narrow.state_dict()[codes], wide.state_dict()[codes][: len(narrow.state_dict()[codes])])
 
 
+def test_a_start_of_another_kind_is_refused() -> None:
+    with pytest.raises(WeightsError, match=r"start: holds no final_linear\.weight: not a GFP-GAN"):
+        start_from(Gfpgan(TINY), {"conv.weight": torch.zeros(3, 3, 3, 3)})
+
+
+def test_wrong_settings_are_called_as_in_the_file(tmp_path: Path) -> None:
+    preset = tmp_path / "wrong.toml"
+    preset.write_text("[data]\nfolder = '.'\n[schedule]\nlearning_rate = 'fast'\n")
+    with pytest.raises(OptionError, match=r"wrong\.toml: option schedule\.learning_rate = 'fast'"):
+        TrainOptions.read(preset)
+
+
 def test_weights_that_lack_channels_are_not_taken() -> None:
     assert thinned(torch.zeros(8, 4, 3, 3), (6, 4, 1, 1)) is None
     assert thinned(torch.zeros(8, 4, 3, 3), (16, 4, 3, 3)) is None
@@ -322,7 +334,16 @@ def test_weights_that_lack_channels_are_not_taken() -> None:
 def test_shipped_settings_are_valid() -> None:
     paths = sorted((ROOT / "training").glob("*.toml"))
     tables = {"confidence": ConfidenceOptions, "gather": GatherOptions, "landmarks": LandmarkOptions}
-    names = ["compact", "compact_fast", "compact_finish", "confidence", "gather", "gfpgan_512", "landmarks"]
+    names = [
+        "compact",
+        "compact_fast",
+        "compact_finish",
+        "compact_further",
+        "confidence",
+        "gather",
+        "gfpgan_512",
+        "landmarks",
+    ]
     assert [path.stem for path in paths] == names
     for path in paths:
         assert tables.get(path.stem, TrainOptions).read(path).schedule.steps > 0
@@ -514,7 +535,56 @@ def test_a_signal_to_the_whole_group_keeps_what_was_learnt(faces: Path, tmp_path
         process.kill()
         process.wait()
     assert process.returncode == 130, errors[-3000:]
+    assert f"gfpvideo: interrupted; {folder / 'checkpoint.pth'} is kept: go on with --resume\n" in errors
     assert weights_of(folder / "checkpoint.pth")["step"] >= 3
+
+
+BROKEN_DATA = """
+from torch.utils.data import DataLoader, Dataset
+from gfpvideo.train.interrupt import ignore_interrupts
+
+class Broken(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        raise ValueError("broken")
+
+kept = iter(DataLoader(Broken(), num_workers=1, worker_init_fn=ignore_interrupts))
+try:
+    next(kept)
+except ValueError:
+    print("seen")
+"""
+
+
+@pytest.mark.slow
+def test_a_training_ends_where_its_data_are_broken() -> None:
+    """Python takes its children down in the end, and waits for them."""
+    done = subprocess.run([sys.executable, "-c", BROKEN_DATA], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "seen\n"
+
+
+def test_a_training_that_is_there_is_not_begun_anew(faces: Path, tmp_path: Path) -> None:
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="a training was here; --resume goes on with it"):
+        train(light_options_for(faces), tmp_path / "run")
+    assert path.read_bytes() == before
+
+
+def test_a_gradient_that_is_not_finite_is_not_taken(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss may be finite: the square root at nought, for one."""
+    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
+    before = path.read_bytes()
+    monkeypatch.setattr(
+        "gfpvideo.train.losses.reconstruction", lambda made, _: (made - made.detach()).abs().sum().sqrt()
+    )
+    with pytest.raises(TrainingError, match=r"^step 2: the gradient is not finite; the last checkpoint is kept"):
+        train(light_options_for(faces), tmp_path / "run", resume=True)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from gfpvideo.pixels.geometry import invert, move
 from gfpvideo.train.landmarks import false_presence, laplace, losses, train_landmarks
 from gfpvideo.train.landmarks_damage import age, cover, relight
 from gfpvideo.train.landmarks_options import LandmarkOptions, Weights
-from gfpvideo.train.landmarks_pictures import Pictures
+from gfpvideo.train.landmarks_pictures import Pictures, read_labels
 from gfpvideo.train.landmarks_pose import mean_face, pose_of
 from gfpvideo.train.landmarks_samples import (
     Batch,
@@ -233,6 +233,14 @@ def test_deviations_of_anchors_are_means_of_their_points() -> None:
 # Labels
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no file of points"])
+def test_labels_that_cannot_be_read_are_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "labels.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"labels\.npz: cannot be read as a file of points"):
+        read_labels(path)
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_labels_follow_the_warp(seed: int) -> None:
@@ -329,9 +337,9 @@ def test_damage_keeps_size_and_range_and_says_what_it_took() -> None:
         assert (aged.min() >= 0) & (aged.max() <= 1)
         pitches.append(pitch)
         hidden.append(covered.mean())
-        assert np.array_equal(
-            front[~covered & (front == crop).all(axis=2)], crop[~covered & (front == crop).all(axis=2)]
-        )
+        assert np.abs(front - crop)[~covered].max() < 0.5  # what covers is black, and soft at its border
+        if not covered.any():
+            assert np.array_equal(front, crop)
     assert min(pitches) == 1.0
     assert 1.5 < max(pitches) < 6
     assert 0.2 < np.mean(np.array(hidden) > 0) < 0.6

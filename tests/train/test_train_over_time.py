@@ -1,5 +1,7 @@
 """The networks that look at time: what they learn from, and how."""
 
+import os
+import signal
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +15,7 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 
-from gfpvideo.errors import InputError, OutputError, WeightsError
+from gfpvideo.errors import InputError, OptionError, OutputError, TrainingError, WeightsError
 from gfpvideo.media.recode import recode_film
 from gfpvideo.networks import confidence_net, gather_net
 from gfpvideo.networks.confidence_net import ConfidenceNet
@@ -25,11 +27,11 @@ from gfpvideo.train.data import Faces as Still
 from gfpvideo.train.degrade import Degradation
 from gfpvideo.train.gather import judged, train_gather
 from gfpvideo.train.gather_data import Faces, Patches, drawn_window, prepared
-from gfpvideo.train.gather_options import GatherOptions
+from gfpvideo.train.gather_options import Films, GatherOptions, Stills
 from gfpvideo.train.moving_data import MovingFaces
 from gfpvideo.train.options import Moving
 from gfpvideo.train.over_time import DAMAGES, Frames, film, hardly, web
-from gfpvideo.train.small import export_average
+from gfpvideo.train.small import begun, descend, export_average, load, prepare, take_steps
 
 
 @pytest.fixture(autouse=True)
@@ -190,13 +192,94 @@ def test_folders_without_films_are_named(tmp_path: Path) -> None:
         prepared(options(tmp_path), tmp_path / "kept")
     (tmp_path / "clips").mkdir()
     write_clip(tmp_path / "clips" / "small.mp4", 3, side=96)
+    (tmp_path / "clips" / "two.mp4").touch()
     with pytest.raises(InputError, match="96x96"):
         prepared(options(tmp_path / "clips"), tmp_path)
 
 
+def test_films_that_are_missing_or_too_short_are_named(clips: Path, tmp_path: Path) -> None:
+    """Whoever mistypes the name of one that is held out would learn from it."""
+    wrong = options(clips).model_copy(update={"films": Films(folder=clips, share=1, held=("tow",))})
+    with pytest.raises(InputError, match=f"{clips}: holds no film tow, which is to be held out"):
+        prepared(wrong, tmp_path / "kept")
+    none = options(clips).model_copy(update={"films": Films(folder=clips, share=1)})
+    with pytest.raises(InputError, match=r"films\.held: name at least one film"):
+        train_gather(none, tmp_path)
+    short = tmp_path / "short"
+    short.mkdir()
+    write_clip(short / "one.mp4", 8)
+    with pytest.raises(InputError, match=r"one\.mp4: has 8 frames, 9 or more are wanted"):
+        prepared(options(short).model_copy(update={"films": Films(folder=short, share=1)}), tmp_path)
+
+
+def test_what_is_kept_of_other_films_or_pictures_is_not_taken_for_these(clips: Path, tmp_path: Path) -> None:
+    """Two folders of the same name, and two takes of one."""
+    for place, level in (("a", 50), ("b", 90)):
+        (tmp_path / place / "faces").mkdir(parents=True)
+        for number in (1, 2):
+            picture = np.full((64, 64, 3), level + number, np.uint8)
+            assert cv2.imwrite(str(tmp_path / place / "faces" / f"{number}.png"), picture)
+    wanted = [("a", (1, 1)), ("b", (1, 1)), ("b", (2, 2)), ("a", (1, 2))]
+    stills = [Stills(folder=tmp_path / place / "faces", share=1, take=take) for place, take in wanted]
+    asked = options(clips).model_copy(update={"stills": tuple(stills)})
+    found = prepared(asked, tmp_path)[0].stills
+    assert [int(pictures[0, 0, 0, 0]) for pictures in found] == [51, 91, 92, 51]
+    assert list(map(len, found)) == [1, 1, 1, 2]
+    more = asked.model_copy(update={"stills": (stills[0].model_copy(update={"take": (2, 3)}),)})
+    with pytest.raises(OptionError, match="pictures 2 to 3 are asked for, and there are 2"):
+        prepared(more, tmp_path)
+
+
+class _Small:
+    """A training of one weight, which takes a step for each number."""
+
+    def __init__(self) -> None:
+        network = torch.nn.Linear(1, 1)
+        torch.nn.init.zeros_(network.weight)
+        self.training = begun(network, torch.optim.SGD(network.parameters()))
+
+    def step(self, wanted: float) -> None:
+        loss = (self.training.network.weight - wanted).square().sum()
+        descend(self.training, loss, 0.1, 0.5)
+
+
+def test_an_interrupt_waits_for_a_whole_step_of_a_small_training_too(tmp_path: Path) -> None:
+    path, small, whole = tmp_path / "small.pth", _Small(), _Small()
+
+    def step(wanted: float) -> None:
+        if wanted == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        small.step(wanted)
+
+    with pytest.raises(KeyboardInterrupt):
+        take_steps(small.training, path, [1.0, 2.0, 3.0], step)
+    take_steps(whole.training, tmp_path / "whole.pth", [1.0, 2.0], whole.step)
+    kept = _Small().training
+    load(kept, path)
+    assert kept.step == 2
+    assert torch.equal(kept.network.weight, whole.training.network.weight)
+    with pytest.raises(OutputError, match="a training was here"):
+        prepare(path, options(tmp_path).schedule, resume=False)
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda made: made.sum() * float("nan"), lambda made: (made - made.detach()).abs().sum().sqrt()]
+)
+def test_what_is_not_finite_ends_a_small_training_and_writes_nothing(loss: Any, tmp_path: Path) -> None:
+    """A loss, or the gradient of one that is finite."""
+    training, path = _Small().training, tmp_path / "small.pth"
+    before = training.network.weight.clone()
+    with pytest.raises(TrainingError, match=r"^step 1: the loss or its gradient is not finite"):
+        take_steps(training, path, [1], lambda _: descend(training, loss(training.network.weight), 0.1, 0.5))
+    assert torch.equal(training.network.weight, before)
+    assert not path.exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("right", ["made", "shown", "source"])
-def test_confidence_learns_whom_to_believe(right: str, clips: Path, tmp_path: Path) -> None:
+def test_confidence_learns_whom_to_believe(
+    right: str, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Examples of which one picture is always the clean one: the network learns to take that."""
     random = np.random.default_rng(0)
     kept = np.empty((6, 4, 256, 256, 3), np.uint8)
@@ -205,10 +288,11 @@ def test_confidence_learns_whom_to_believe(right: str, clips: Path, tmp_path: Pa
     wrong = [noisy, smooth, dim]
     pictures = {name: clean if name == right else wrong.pop() for name in ("shown", "made", "source")}
     kept[:] = np.clip(np.stack([pictures["shown"], pictures["made"], pictures["source"], clean]), 0, 255)
-    for name in ("learn.npy", "light.npy", "held.npy"):
-        np.save(tmp_path / name, kept)
+    monkeypatch.setattr("gfpvideo.train.confidence.key_of", lambda *_: "key")
+    for name in ("learn", "light", "held"):
+        np.save(tmp_path / f"{name}-key.npy", kept)
     table = {
-        "films": {"folder": clips, "share": 1}, "perceptual": 0.0,
+        "films": {"folder": clips, "share": 1, "held": ["two"]}, "perceptual": 0.0,
         "schedule": {"steps": 60, "batch": 2, "check_steps": 60, "learning_rate": 1e-2, "average": 0.9},
     }  # fmt: skip
     train_confidence(ConfidenceOptions.parse(table, tmp_path), tmp_path)
