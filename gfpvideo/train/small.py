@@ -113,7 +113,9 @@ def _check_finite(step: int, value: torch.Tensor) -> None:
         )
 
 
-def take_steps(training: Training[Network], path: Path, batches: Iterable[Item], step: Callable[[Item], None]) -> None:
+def take_steps(
+    training: Training[Network], path: Path, batches: Iterable[Item], step: Callable[[Item], object]
+) -> None:
     """Take a step with each batch, and write the checkpoint in the end.
 
     Ctrl-C and SIGTERM wait until a step is whole, and keep what was learnt; any other end leaves the checkpoint before.
