@@ -150,13 +150,22 @@ def test_a_second_interrupt_acts_at_once_and_keeps_the_last_checkpoint(
     assert path.read_bytes() == before
 
 
-def test_a_loss_that_is_not_finite_ends_the_training_and_keeps_the_last_checkpoint(
-    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("reconstruction", "what"),
+    [
+        (lambda made, _: made.mean() * float("nan"), "loss 'l1'"),
+        (lambda made, _: (made - made.detach()).abs().sum().sqrt(), "gradient"),
+    ],
+)
+def test_what_is_not_finite_ends_the_training_and_keeps_the_last_checkpoint(
+    reconstruction: Any, what: str, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A loss, or the gradient of one that is finite: the square root at nought, for one."""
     path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
     before = path.read_bytes()
-    monkeypatch.setattr("gfpvideo.train.losses.reconstruction", lambda restored, _: restored.mean() * float("nan"))
-    with pytest.raises(TrainingError, match=r"^step 2: the loss 'l1' is not finite; .*lower learning rate"):
+    monkeypatch.setattr("gfpvideo.train.losses.reconstruction", reconstruction)
+    told = f"^step 2: the {what} is not finite; the last checkpoint is kept: .*lower learning rate"
+    with pytest.raises(TrainingError, match=told):
         train(light_options_for(faces), tmp_path / "run", resume=True)
     assert path.read_bytes() == before
 
@@ -570,20 +579,6 @@ def test_a_training_that_is_there_is_not_begun_anew(faces: Path, tmp_path: Path)
     before = path.read_bytes()
     with pytest.raises(OutputError, match="a training was here; --resume goes on with it"):
         train(light_options_for(faces), tmp_path / "run")
-    assert path.read_bytes() == before
-
-
-def test_a_gradient_that_is_not_finite_is_not_taken(
-    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The loss may be finite: the square root at nought, for one."""
-    path = train(light_options_for(faces), tmp_path / "run", stop_at=1)
-    before = path.read_bytes()
-    monkeypatch.setattr(
-        "gfpvideo.train.losses.reconstruction", lambda made, _: (made - made.detach()).abs().sum().sqrt()
-    )
-    with pytest.raises(TrainingError, match=r"^step 2: the gradient is not finite; the last checkpoint is kept"):
-        train(light_options_for(faces), tmp_path / "run", resume=True)
     assert path.read_bytes() == before
 
 
