@@ -5,10 +5,10 @@ the size of the face, so that near and far faces are treated alike (Rauch, Tung 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from filterpy.kalman import KalmanFilter, rts_smoother
 from numpy.typing import NDArray
 
 from gfpvideo.frames import Detection
@@ -54,13 +54,23 @@ class LandmarkSmoother:
         """Start with the first ``detection``; ``raster`` is display pixels for each pixel the detector saw."""
         self._raster = raster
         self._size = face_size(detection.landmarks)
-        self._filter: Any = KalmanFilter(dim_x=2 * _COORDINATES, dim_z=_COORDINATES)
-        self._filter.F = np.kron(np.eye(_COORDINATES), _STEP)
-        self._filter.H = np.kron(np.eye(_COORDINATES), [[1.0, 0.0]])
-        self._filter.x[::2, 0] = detection.landmarks.reshape(-1)
-        self._filter.P = np.diag(np.full(2 * _COORDINATES, (_START_SPEED * self._size) ** 2))
-        self._filter.P[::2, ::2] = self._measurement_noise(detection)
-        self._moments = [self._moment(np.zeros((2 * _COORDINATES, 2 * _COORDINATES)))]
+        mean = np.zeros((2 * _COORDINATES, 1))
+        mean[::2, 0] = detection.landmarks.reshape(-1)
+        covariance = np.diag(np.full(2 * _COORDINATES, (_START_SPEED * self._size) ** 2))
+        covariance[::2, ::2] = self._measurement_noise(detection)
+        self._moments = [_Moment(mean, covariance, np.zeros_like(covariance))]
+
+    @cached_property
+    def _filter(self) -> Any:
+        """Made when a second frame comes: what it imports takes as long as the rest, and pictures do without it."""
+        from filterpy.kalman import KalmanFilter
+
+        (first,) = self._moments
+        kalman: Any = KalmanFilter(dim_x=2 * _COORDINATES, dim_z=_COORDINATES)
+        kalman.F = np.kron(np.eye(_COORDINATES), _STEP)
+        kalman.H = np.kron(np.eye(_COORDINATES), [[1.0, 0.0]])
+        kalman.x, kalman.P = first.mean.copy(), first.covariance.copy()
+        return kalman
 
     def __len__(self) -> int:
         """Frames of history that are kept."""
@@ -83,10 +93,14 @@ class LandmarkSmoother:
         if detection is not None:
             self._size = face_size(detection.landmarks)
             self._filter.update(detection.landmarks.reshape(-1), R=self._measurement_noise(detection))
-        self._moments.append(self._moment(noise))
+        self._moments.append(_Moment(self._filter.x.copy(), self._filter.P.copy(), noise))
 
     def smoothed(self, ago: int) -> NDArray[np.float64]:
         """(5, 2) landmarks ``ago`` frames before the latest one, given everything up to the latest one."""
+        if not ago:
+            return self._landmarks(self._moments[-1].mean)
+        from filterpy.kalman import rts_smoother
+
         window = self._moments[-1 - ago :]
         means = np.stack([moment.mean for moment in window])
         covariances = np.stack([moment.covariance for moment in window])
@@ -97,9 +111,6 @@ class LandmarkSmoother:
     def forget(self, keep: int) -> None:
         """Drop all but the latest ``keep`` frames of history."""
         del self._moments[:-keep]
-
-    def _moment(self, noise: NDArray[np.float64]) -> _Moment:
-        return _Moment(self._filter.x.copy(), self._filter.P.copy(), noise)
 
     def _landmarks(self, state: NDArray[np.float64]) -> NDArray[np.float64]:
         return state[::2, 0].reshape(5, 2)

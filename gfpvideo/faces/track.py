@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from gfpvideo.faces.smooth import LandmarkSmoother
 from gfpvideo.frames import DetectedFrame, Detection, Face, TrackedFrame
@@ -144,6 +143,8 @@ def _match(tracks: Sequence[_Track], detections: Sequence[Detection]) -> dict[in
     if not tracks or not detections:
         return {}
     distances = np.stack([_distances(track, detections) for track in tracks])
+    from scipy.optimize import linear_sum_assignment  # which the filters behind these distances have imported by now
+
     rows, columns = linear_sum_assignment(np.minimum(distances, 1e6))
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distances[r, c] <= _REACH}
 

@@ -2,10 +2,13 @@
 
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -168,6 +171,17 @@ def side_by_side(tasks: Sequence[Callable[[], Item]]) -> list[Item]:
         return [tasks[0]()]
     with ThreadPoolExecutor(len(tasks), thread_name_prefix="gfpvideo-side") as pool:
         return [future.result() for future in [pool.submit(task) for task in tasks]]
+
+
+def import_ahead(module: str) -> None:
+    """Begin to import what will be needed soon, beside other work; whoever imports it meanwhile waits for that."""
+
+    def begin() -> None:
+        with suppress(ImportError):  # whoever needs it says so
+            import_module(module)
+
+    if module not in sys.modules:
+        threading.Thread(target=begin, name="gfpvideo-import").start()
 
 
 def run_ahead(upstream: Iterator[Item], depth: int, *, leave_behind: bool = False) -> Ahead[Item]:

@@ -1,5 +1,7 @@
 """Photographs go the same way, and keep what they carry."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -132,6 +134,17 @@ def test_grey_and_alpha_are_kept(portrait: Image.Image, tmp_path: Path) -> None:
         assert new.mode == "L"
     with Image.open(tmp_path / "alpha.restored.png") as new:
         assert np.array_equal(np.asarray(new)[..., 3], np.asarray(veil))
+
+
+def test_a_photograph_does_not_wait_for_what_follows_faces(portrait: Image.Image, tmp_path: Path) -> None:
+    """SciPy takes as long to import as all networks to load, and in one picture there is nothing to stabilise."""
+    source = tmp_path / "photo.png"
+    portrait.save(source)
+    script = (
+        f"import sys, gfpvideo; assert gfpvideo.restore({str(source)!r}).faces == 1;"
+        " assert not {'scipy', 'filterpy', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_a_folder_is_restored_picture_by_picture(portrait: Image.Image, tmp_path: Path) -> None:

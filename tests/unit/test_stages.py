@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gfpvideo.stages.run import Run
-from gfpvideo.stages.threads import run_ahead
+from gfpvideo.stages.threads import import_ahead, run_ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
@@ -34,6 +36,21 @@ def test_it_runs_ahead_but_not_far() -> None:
     time.sleep(0.05)
     assert len(made) == 5  # one delivered, three queued, one waiting to be queued
     running.close()
+
+
+def test_what_is_imported_ahead_is_there_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import threading, time; time.sleep(0.2); by = threading.get_ident()")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_ahead("slow_to_import")
+    import_ahead("nowhere_to_be_found")  # whoever needs that says so
+    assert "nowhere" not in capfd.readouterr().err
+    slow = import_module("slow_to_import")
+    assert slow.by != threading.get_ident()
+    before = threading.active_count()
+    import_ahead("slow_to_import")
+    assert threading.active_count() <= before
 
 
 def test_an_error_arrives_after_the_items_before_it() -> None:
