@@ -60,6 +60,8 @@ class About:
     group: Group
     films: bool = False
     """Whether it means nothing to a photograph."""
+    folders: bool = False
+    """Whether it then means something to a folder of photographs all the same."""
     identity: bool = True
     """Whether the result depends on it, so that an interrupted restoration only goes on with the same value."""
     never: tuple[End, ...] = ()
@@ -80,6 +82,7 @@ def option(
     description: str,
     *,
     films: bool = False,
+    folders: bool = False,
     identity: bool = True,
     never: Collection[End] = (),
     each: str | None = None,
@@ -95,6 +98,7 @@ def option(
         group: where it belongs.
         description: a sentence for whoever reads the help.
         films: see :class:`About`, as for all others.
+        folders: see there.
         identity: see there.
         never: see there.
         each: see there.
@@ -103,7 +107,7 @@ def option(
         filters: see there.
         limits: of its values, as :func:`pydantic.Field` takes them: ``ge``, ``gt``, ``le``, ``lt``, ``pattern``.
     """
-    facts = asdict(About(group, films, identity, tuple(never), each, alone, shown, filters))
+    facts = asdict(About(group, films, folders, identity, tuple(never), each, alone, shown, filters))
     return Field(default=default, description=description, json_schema_extra=facts, **limits)
 
 
@@ -133,9 +137,10 @@ def tables(model: type[BaseModel]) -> dict[str, list[str]]:
     return found
 
 
-def films_alone(model: type[BaseModel]) -> list[str]:
-    """Options that mean nothing to a photograph."""
-    return [name for name, field in model.model_fields.items() if about(field).films]
+def films_alone(model: type[BaseModel], *, folder: bool = False) -> list[str]:
+    """Options that mean nothing to a photograph, or nothing to a folder of photographs."""
+    facts = {name: about(field) for name, field in model.model_fields.items()}
+    return [name for name, known in facts.items() if known.films and not (folder and known.folders)]
 
 
 def no_matter(model: type[BaseModel]) -> set[str]:

@@ -327,6 +327,7 @@ class RestoreOptions(BaseModel):
         "run",
         "Go on with an interrupted restoration of the same target.",
         films=True,
+        folders=True,
         identity=False,
         never=("watch", "pipelines"),
     )

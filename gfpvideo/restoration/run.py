@@ -318,8 +318,8 @@ class Job:
         film = not all(map(is_picture, self.sources))
         if self.source.is_dir():
             film = bool(found_in(self.source)[1])
-        for name in () if film else films_alone(RestoreOptions):
-            if self.options.changed(name) and (name != "resume" or self.kind != "folder"):
+        for name in () if film else films_alone(RestoreOptions, folder=self.kind == "folder"):
+            if self.options.changed(name):
                 raise OptionError(f"{self.source}: option {flag_name(name)} is for films, not for pictures")
         if not self.source.exists():
             raise InputError(f"{self.source}: no such file")

@@ -127,10 +127,11 @@ def test_what_is_for_films_is_refused_for_pictures(name: str, tmp_path: Path) ->
     options = RestoreOptions.parse({name: OTHER[name]})
     photo = tmp_path / "photo.png"
     photo.touch()
-    for source in (photo,) if name == "resume" else (photo, tmp_path):
+    for source in (photo, tmp_path) if name in films_alone(RestoreOptions, folder=True) else (photo,):
         with pytest.raises(OptionError, match=f"option {name.replace('_', '-')} is for films, not for pictures"):
             gfpvideo.restore(source, None, options)
     assert set(films_alone(RestoreOptions)) - OTHER.keys() == {"audio_kbits", "gather"}
+    assert set(films_alone(RestoreOptions)) - set(films_alone(RestoreOptions, folder=True)) == {"resume"}
 
 
 def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
