@@ -48,6 +48,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 @pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Commands say what is logged, and where; the next test must not inherit that."""
+    logger = logging.getLogger("gfpvideo")
+    level, handlers = logger.level, logger.handlers
+    yield
+    logger.setLevel(level)
+    logger.handlers = handlers
+
+
+@pytest.fixture(autouse=True)
 def no_error_in_the_log(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """What gfpvideo logs as an error is a defect, unless the test says by its mark that it provokes one."""
     yield
