@@ -1,6 +1,8 @@
 """Sound that is encoded anew, where somebody asks for it: everything else copies it packet by packet."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -13,6 +15,9 @@ from av.packet import Packet
 
 from gfpvideo.errors import OptionError
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
+
+_Kind = tuple[str, str, int]
+"""Format, layout and rate of samples."""
 
 
 def audio_encoder(name: str) -> Codec:
@@ -67,21 +72,34 @@ class AudioRecoder:
             ) from error
         self.stream: AudioStream = stream
         made: Any = context
-        self._resampler = av.AudioResampler(
-            made.format.name, made.layout.name, made.sample_rate, frame_size=context.frame_size or None
-        )
+        self._alike = made.format.name, made.layout.name, made.sample_rate
+        self._ends: Fraction | float = -math.inf
+        """When what was decoded so far ends, in seconds."""
+        self._of: dict[_Kind, av.AudioResampler] = {}
+        self._in_frames = av.AudioResampler(*self._alike, frame_size=context.frame_size or None)
 
     def packets(self, packet: Packet | None) -> Iterator[Packet]:
         """Encoded packets that one packet of the source completes, or with ``None`` all that are left."""
         for frame in self._decoded(packet):
-            yield from self._encoded(frame)
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
+            if kind not in self._of:  # stereo before, surround from here on: a resampler takes one alone
+                yield from self._rest()
+                self._of = {kind: av.AudioResampler(*self._alike)}
+            yield from self._encoded(self._of[kind].resample(frame))
         if packet is None:
-            yield from self._encoded(None)
+            yield from self._rest()
+            yield from self._encoded([None])
             yield from self.stream.encode(None)
 
-    def _encoded(self, frame: AudioFrame | None) -> Iterator[Packet]:
-        for resampled in self._resampler.resample(frame):
-            yield from self.stream.encode(resampled)
+    def _rest(self) -> Iterator[Packet]:
+        """What the resampler still holds."""
+        for resampler in self._of.values():
+            yield from self._encoded(resampler.resample(None))
+
+    def _encoded(self, frames: Sequence[AudioFrame | None]) -> Iterator[Packet]:
+        for frame in frames:
+            for whole in self._in_frames.resample(frame):
+                yield from self.stream.encode(whole)
 
     def _decoded(self, packet: Packet | None) -> list[AudioFrame]:
         try:
@@ -92,7 +110,14 @@ class AudioRecoder:
             self.damaged += 1
             return []
         for frame in frames:
-            frame.time_base = self._source.time_base
+            # In samples, as resamplers that change anything count: those that change nothing hand times on as they are.
+            base = Fraction(1, frame.sample_rate)
+            if frame.pts is not None:
+                assert self._source.time_base is not None
+                begins = max(self._ends, frame.pts * self._source.time_base)  # encoders take no sound twice of one time
+                frame.pts = round(begins / base)
+                self._ends = begins + frame.samples * base
+            frame.time_base = base
         return frames
 
 

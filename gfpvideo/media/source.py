@@ -23,7 +23,7 @@ from gfpvideo.media.pixel_format import components, read_only, samples
 from gfpvideo.media.side_data import display_matrix
 from gfpvideo.media.span import Part, Span, times
 from gfpvideo.media.thumbnail import shrunk
-from gfpvideo.media.timing import TimestampRepair
+from gfpvideo.media.timing import PacketRepair, TimestampRepair
 from gfpvideo.media.trace import Place
 
 
@@ -215,14 +215,16 @@ class VideoSource:
         Args:
             indexes: which streams.
         """
-        part = self._known_part()
+        part, repair = self._known_part(), PacketRepair()
         with open_container(self.path) as container:
             for packet in packets_of(container):
+                repair(packet)
                 found = times(packet)
                 if found is not None and self._span.exhausted(found[0] - self._began):
-                    return
+                    break
                 if packet.stream_index in indexes and (self._span.whole or part.trim(packet, packet.stream.type)):
                     yield packet
+            self.warnings += repair.findings([container.streams[index] for index in sorted(indexes)])
 
     @property
     def from_the_beginning(self) -> bool:

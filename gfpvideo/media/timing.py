@@ -2,15 +2,23 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
 from typing import TypeVar
+
+from av.packet import Packet
+from av.stream import Stream
+
+from gfpvideo.media.container import describe
 
 Item = TypeVar("Item")
 
 _WINDOW = 8
 """Frames within which timestamps that are out of order are sorted: deeper than encoders reorder."""
+_JOIN = Fraction(1, 2)
+"""Seconds that a stream's clock steps back where a recording was joined to another."""
 
 
 class TimestampRepair:
@@ -72,3 +80,66 @@ class TimestampRepair:
 
     def _later(self, pts: int) -> bool:
         return self._last is None or pts > self._last
+
+
+@dataclass
+class _Clock:
+    """Of one stream."""
+
+    raw: int
+    """The latest decoding time as it came, in ticks."""
+    given: int
+    """The latest that was given out."""
+    ends: Fraction = Fraction(0)
+    """When that packet ends, in seconds."""
+    joins: int = 0
+    """Joins that it has passed."""
+
+
+class PacketRepair:
+    """Keeps decoding times of copied packets from stepping back, which no container holds; leaves all others alone.
+
+    Where recordings were joined, the clock begins anew. All streams then move by the same time, so that sound stays
+    with the picture: by what lets the first stream that comes to the join go on without a gap. As a rule that is the
+    picture's, whose frames go on so as well (:class:`TimestampRepair`).
+    """
+
+    def __init__(self) -> None:
+        """Begin with a file's first packet."""
+        self._clocks: dict[int, _Clock] = {}
+        self._shifts = [Fraction(0)]
+        """Seconds that everything moves by, after each join."""
+        self.repaired: dict[int, int] = {}
+        """How many packets of each stream stepped back, those aside that a join moves."""
+
+    def findings(self, streams: Iterable[Stream]) -> list[str]:
+        """What was mended, of the streams that somebody took, in words."""
+        moved = [
+            f"{self.repaired[each.index]} packets of {describe(each)}"
+            for each in streams
+            if each.index in self.repaired
+        ]
+        found = [f"{packets} stepped back in time: moved to later times" for packets in moved]
+        if joins := len(self._shifts) - 1:
+            found.append(f"the file's clock begins anew {joins} times: what is copied goes on where it was")
+        return found
+
+    def __call__(self, packet: Packet) -> None:
+        """Mend the times of the file's next packet in place."""
+        base, index = packet.time_base, packet.stream_index
+        if packet.dts is None or base is None:
+            return
+        clock = self._clocks.setdefault(index, _Clock(packet.dts, packet.dts))
+        if (clock.raw - packet.dts) * base > _JOIN:
+            clock.joins += 1
+            if clock.joins == len(self._shifts):
+                self._shifts.append(clock.ends - packet.dts * base)
+        clock.raw = packet.dts
+        moved = round(self._shifts[clock.joins] / base)
+        if packet.dts + moved < clock.given:
+            self.repaired[index] = self.repaired.get(index, 0) + 1
+            moved = clock.given + 1 - packet.dts
+        if moved:
+            packet.dts += moved
+            packet.pts = None if packet.pts is None else packet.pts + moved
+        clock.given, clock.ends = packet.dts, (packet.dts + (packet.duration or 0)) * base

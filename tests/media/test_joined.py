@@ -1,0 +1,73 @@
+"""Recordings that were joined as files: the clock begins anew in the middle, and the sound may change its kind."""
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from helpers import facts
+from quick import QUICK
+
+_RATE, _SAMPLES = 25, 48_000
+
+
+def recording(path: Path, layout: str = "stereo", frames: int = 25, sound: str = "ac3") -> bytes:
+    """A second of noise to see, and of silence to hear."""
+    chance = np.random.default_rng(1)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=_RATE)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        audio = container.add_stream(sound, rate=_SAMPLES)
+        audio.layout = layout
+        for number in range(frames):
+            picture = av.VideoFrame.from_ndarray(chance.integers(0, 255, (64, 96, 3), np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        size = audio.codec_context.frame_size
+        channels = len(audio.codec_context.layout.channels)
+        for begin in range(0, _SAMPLES * frames // _RATE, size):
+            heard = av.AudioFrame.from_ndarray(np.zeros((channels, size), np.float32), format="fltp", layout=layout)
+            heard.sample_rate, heard.pts = _SAMPLES, begin
+            container.mux(audio.encode(heard))
+        container.mux(audio.encode(None))
+    return path.read_bytes()
+
+
+def ends(path: Path, kind: str) -> Fraction:
+    """When the last packet of a kind begins, after the first."""
+    with av.open(str(path)) as container:
+        (stream,) = (each for each in container.streams if each.type == kind)
+        times = [packet.pts * packet.time_base for packet in container.demux(stream) if packet.pts is not None]
+    return max(times) - min(times)
+
+
+@pytest.mark.parametrize(("before", "after"), [("ts", "mkv"), ("mpg", "mp4")])
+def test_sound_goes_on_where_recordings_were_joined(before: str, after: str, tmp_path: Path) -> None:
+    one, film, target = (
+        recording(tmp_path / f"one.{before}", sound="mp2"),
+        tmp_path / f"film.{before}",
+        tmp_path / f"out.{after}",
+    )
+    film.write_bytes(3 * one)
+    report = gfpvideo.restore(film, target, RestoreOptions(preset="ultrafast", **QUICK))
+    assert (report.frames, report.exit_code) == (75, 1)
+    assert any("clock begins anew 2 times" in warning for warning in report.warnings)
+    pts = facts(target).pts
+    assert max(after - before for before, after in pairwise(pts)) <= Fraction(41, 1000)
+    assert abs(ends(target, "audio") - ends(target, "video")) < Fraction(1, 8)
+
+
+def test_sound_that_changes_its_layout_is_encoded_as_it_began(tmp_path: Path) -> None:
+    film, target = tmp_path / "film.ts", tmp_path / "out.mkv"
+    film.write_bytes(recording(tmp_path / "a.ts") + recording(tmp_path / "b.ts", "5.1"))
+    gfpvideo.restore(film, target, RestoreOptions(preset="ultrafast", audio_codec="aac", **QUICK))
+    with av.open(str(target)) as container:
+        heard = list(container.decode(audio=0))
+    assert {frame.layout.name for frame in heard} == {"stereo"}
+    assert sum(frame.samples for frame in heard) / _SAMPLES == pytest.approx(2, abs=0.1)
