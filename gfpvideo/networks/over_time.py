@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,17 @@ class OfPictures:
             exact: compute in float32 whatever the processor can.
         """
         self._name, self._exact = name, exact
-        self._compiled: dict[tuple[int, ...], OnOpenVino] = {}
+        self._of_shape = lru_cache(1)(self._compiled)  # bands of a picture have one shape, and so have those of a film
         self._lock = threading.Lock()
 
     def __call__(self, seen: Channels) -> Channels:
         """Run it on the planes (C, H, W) of one picture."""
         with self._lock:
-            if seen.shape not in self._compiled:
-                self._compiled[seen.shape] = OnOpenVino(_of_size(self._name, seen.shape), exact=self._exact)
-        return self._compiled[seen.shape](seen)
+            network = self._of_shape(seen.shape)
+        return network(seen)
+
+    def _compiled(self, shape: tuple[int, ...]) -> OnOpenVino:
+        return OnOpenVino(_of_size(self._name, shape), exact=self._exact)
 
 
 def _of_size(name: str, shape: tuple[int, ...]) -> ov.Model:

