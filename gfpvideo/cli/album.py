@@ -21,7 +21,7 @@ from gfpvideo.cli.common import (
 )
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.restore import frames_bar
-from gfpvideo.errors import OptionError
+from gfpvideo.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from gfpvideo.restoration.album import Album, Person
@@ -84,9 +84,13 @@ def _look(found: "Album", quiet: bool) -> None:
 
 
 def _chosen(people: "list[Person]", numbers: str) -> "list[Person]":
+    if not people:
+        raise InputError("nobody was found whose face is large enough to be recognised: there is nobody to restore")
     if numbers == "all":
         return people
     wanted = {part.strip() for part in numbers.split(",") if part.strip()}
+    if not wanted:
+        raise OptionError("option restore: give the numbers of people, or all")
     chosen = [person for person in people if str(person.number) in wanted]
     if unknown := sorted(wanted - {str(person.number) for person in people}):
         raise OptionError(f"option restore: there is no person {unknown[0]}; there are {len(people)}, counted from 1")

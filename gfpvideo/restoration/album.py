@@ -22,7 +22,7 @@ from gfpvideo.frames import Crop, Frame
 from gfpvideo.media.atomic import make_folder, replace_whole
 from gfpvideo.media.still import read_picture
 from gfpvideo.networks.likeness import Picture, Recogniser, picture_of
-from gfpvideo.options.groups import no_matter, taken
+from gfpvideo.options.groups import films_alone, no_matter, taken
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.pixels.geometry import scale_of
 from gfpvideo.report import Report
@@ -179,9 +179,11 @@ class Album:
 
         def job_of(path: Path, to: Path) -> Job:
             nonlocal latest
-            chosen = {"only": tuple(sorted(tracks[path])), "resume": not is_picture(path)}
+            picture = is_picture(path)
+            options = self.options.usual(films_alone(RestoreOptions)) if picture else self.options
+            chosen = {"only": tuple(sorted(tracks[path])), "resume": not picture}
             kept = latest.parts if latest else None
-            latest = Job(path, to, self.options.model_copy(update=chosen), kept, stop=self.stop)
+            latest = Job(path, to, options.model_copy(update=chosen), kept, stop=self.stop)
             return latest
 
         files = sorted(tracks, key=is_picture, reverse=True)

@@ -92,7 +92,13 @@ def test_what_was_looked_through_is_not_looked_through_again(box: Path, monkeypa
 
 
 def test_only_the_chosen_are_restored_and_the_rest_is_named(box: Path, tmp_path: Path) -> None:
-    album, report, target = looked_through(box), Report("", ""), tmp_path / "restored"
+    """An option for films alone is left out for a photograph, as in any folder."""
+    album, report, target = (
+        album_of(box, OPTIONS.model_copy(update={"steady": 6})),
+        Report("", ""),
+        tmp_path / "restored",
+    )
+    list(album.look())
     list(album.restore(album.people()[:1], target, report))
     assert sorted(path.name for path in target.iterdir()) == ["anna.png", "beach.mkv"]
     assert sum(piece.faces for piece in report.pieces) == 7
@@ -115,8 +121,16 @@ def test_the_command_shows_everybody_and_restores_by_number(box: Path, tmp_path:
     done = RUNNER.invoke(app, ["album", str(box), "--restore", "2", "-o", str(tmp_path / "out"), *flags])
     assert done.exit_code == 1, done.output  # three files show nobody who was chosen
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["berta.jpg"]
-    for wrong, words in ((["--restore", "7", "-o", "x"], "no person 7"), (["--restore", "1"], "give both")):
-        refused = RUNNER.invoke(app, ["album", str(box), *wrong, *flags])
+    wall = tmp_path / "wall"
+    wall.mkdir()
+    shutil.copy(box / "wall.mkv", wall)
+    for folder, wrong, words in (
+        (box, ["--restore", "7", "-o", "x"], "no person 7"),
+        (box, ["--restore", "1"], "give both"),
+        (box, ["--restore", ",", "-o", "x"], "give the numbers of people, or all"),
+        (wall, ["--restore", "all", "-o", "x"], "there is nobody to restore"),
+    ):
+        refused = RUNNER.invoke(app, ["album", str(folder), *wrong, *flags])
         assert (refused.exit_code, words in refused.output) == (2, True), refused.output
 
 
