@@ -51,7 +51,10 @@ def via_ffmpeg(
         raise OptionError("option ffmpeg-args: give exactly one --via-ffmpeg with it")
     if target is None and ways:
         raise OptionError("option via-ffmpeg: name the target with -o")
-    words = shlex.split(arguments or "")
+    try:
+        words = shlex.split(arguments or "")
+    except ValueError as error:
+        raise OptionError(f"option ffmpeg-args = {arguments!r}: {error}") from None
     if "in" in ways:
         return _read(source, target, options, words, lambda film, to: _written(film, to, options, ways, [], run))
     return _written(source, target, options, ways, words, run)

@@ -60,6 +60,7 @@ def test_ffmpeg_s_failures_come_back_as_ours(film: Path, tmp_path: Path) -> None
     for source, arguments, words in (
         (junk, ["--via-ffmpeg", "in"], "junk.avi: ffmpeg failed: "),
         (film, ["--via-ffmpeg", "out", "--end", "0.2", "--ffmpeg-args=-c:v nosuch"], "film.mkv: ffmpeg failed: "),
+        (film, ["--via-ffmpeg", "out", "--ffmpeg-args=-metadata title='it"], "option ffmpeg-args = "),
         (film, ["--via-ffmpeg", "sideways"], "option via-ffmpeg = 'sideways': must be in or out"),
         (film, ["--via-ffmpeg", "in", "--via-ffmpeg", "out", "--ffmpeg-args=-y"], "give exactly one --via-ffmpeg"),
     ):
