@@ -17,14 +17,17 @@ _LAYOUT_TAGS = {
 }  # fmt: skip
 """TIFF tags that describe how samples are stored, or where other pictures are."""
 _XMP = 700
-_ELSEWHERE = {_XMP, 33723, 34377, 34675}
-"""TIFF tags of XMP, IPTC, Photoshop and the colour profile, which other formats have places of their own for."""
+_ELSEWHERE = {_XMP, 33723, 34377, 34675, 37724}
+"""TIFF tags of XMP, IPTC, Photoshop, colour profile and layers: in other formats elsewhere, or nowhere."""
 _EXIF_DIRECTORY, _SIDES = 0x8769, (0xA002, 0xA003)
 """The TIFF tag of EXIF's own directory, and in it those of width and height."""
 _EXIF = b"Exif\x00\x00"
 _XMP_KEY = b"XML:com.adobe.xmp\x00"
 _TEXT_CHUNKS = {b"tEXt", b"iTXt", b"zTXt"}
 _COLOUR_CHUNKS = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
+_SEGMENT = 65_500
+"""Bytes that a segment of a JPEG holds, less what stands before the content."""
+_IN_ONE_SEGMENT = {"exif", "xmp", "comment", "iptc"}
 _JPEG, _PNG, _WEBP, _TIFF = {".jpg", ".jpeg"}, {".png"}, {".webp"}, {".tif", ".tiff"}
 _NAMES = {
     "exif": "EXIF data", "icc": "the colour profile", "xmp": "XMP", "comment": "the comment", "iptc": "IPTC data",
@@ -93,12 +96,19 @@ class Carried:
             target: its suffix names the format.
             deep: whether it is written with 16 bits a sample, and nothing else.
         """
-        kept = set() if deep else _KEPT[_kind(target)]
+        kept = set() if deep else self._kept_in(target)
         return [name for key, name in _NAMES.items() if getattr(self, key) and key not in kept]
 
     def saving(self, target: Path) -> dict[str, Any]:
         """Pillow's arguments for saving in the format of a target's suffix."""
-        return _SAVING[_kind(target)](self)
+        held = _IN_ONE_SEGMENT & self._kept_in(target)
+        return _SAVING[_kind(target)](replace(self, **dict.fromkeys(_IN_ONE_SEGMENT - held, b"")))
+
+    def _kept_in(self, target: Path) -> set[str]:
+        """The kinds that a target has room for."""
+        kind = _kind(target)
+        too_long = {key for key in _IN_ONE_SEGMENT if len(getattr(self, key)) > _SEGMENT}
+        return _KEPT[kind] - (too_long if kind == "jpeg" else set())
 
 
 def _kind(target: Path) -> str:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from PIL.ExifTags import Base
 
 import gfpvideo
@@ -134,6 +134,21 @@ def test_grey_and_alpha_are_kept(portrait: Image.Image, tmp_path: Path) -> None:
         assert new.mode == "L"
     with Image.open(tmp_path / "alpha.restored.png") as new:
         assert np.array_equal(np.asarray(new)[..., 3], np.asarray(veil))
+
+
+def test_what_is_too_long_for_a_jpeg_is_left_out_and_named(portrait: Image.Image, tmp_path: Path) -> None:
+    """A segment of a JPEG holds 64 kilobytes; layers of a TIFF may be megabytes, and are no EXIF data."""
+    source, target = tmp_path / "photo.webp", tmp_path / "photo.jpg"
+    portrait.save(source, lossless=True, xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b" " * 70_000 + b"</x:xmpmeta>")
+    report = gfpvideo.restore(source, target)
+    assert [warning.partition(": ")[2] for warning in report.warnings] == ["XMP cannot be kept in a .jpg"]
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[37724], tags[Base.Artist.value] = b"layers" * 20_000, "somebody"
+    tags.tagtype[37724] = 7
+    portrait.save(tmp_path / "layers.tif", tiffinfo=tags)
+    assert gfpvideo.restore(tmp_path / "layers.tif", tmp_path / "layers.jpg").warnings == []
+    with Image.open(tmp_path / "layers.jpg") as new:
+        assert dict(new.getexif())[Base.Artist.value] == "somebody"
 
 
 def test_a_photograph_does_not_wait_for_what_follows_faces(portrait: Image.Image, tmp_path: Path) -> None:
