@@ -100,13 +100,19 @@ def _readable(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def check_space(target: Path, film: VideoSource, options: RestoreOptions) -> None:
+def check_space(target: Path, film: VideoSource, options: RestoreOptions, done: int = 0) -> None:
     """Refuse a film that the target's disk will probably not hold.
+
+    Args:
+        target: where it is to go.
+        film: what is restored.
+        options: how.
+        done: bytes of it that lie there already.
 
     Raises:
         OutputError: with what is needed and what is free.
     """
-    needed, free = needed_bytes(film, options), free_bytes(target.parent)
+    needed, free = needed_bytes(film, options) - done, free_bytes(target.parent)
     if needed > free:
         raise OutputError(
             f"{target}: about {_readable(needed)} are needed and {_readable(free)} are free; make room, give"

@@ -15,6 +15,7 @@ from gfpvideo.report import Report
 from gfpvideo.restoration.events import Event, Loading, Muxing
 from gfpvideo.restoration.jobs.crew import Crew
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
+from gfpvideo.restoration.jobs.folder import bytes_done
 from gfpvideo.restoration.jobs.followed import Followed
 from gfpvideo.restoration.jobs.foreman import Foreman
 from gfpvideo.restoration.jobs.journal import open_journal
@@ -40,7 +41,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
     assembly.plan()
     try_encoder(film, options)
     if options.disk_check:
-        check_space(target, film, options)
+        check_space(target, film, options, bytes_done(target) if options.resume else 0)
     return assembly
 
 

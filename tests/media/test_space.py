@@ -12,6 +12,8 @@ from gfpvideo.errors import OutputError
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import bits_a_pixel, needed_bytes
 from gfpvideo.media.span import Span
+from gfpvideo.restoration.film import planned
+from gfpvideo.restoration.jobs.folder import work_folder
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,20 @@ def test_a_film_without_loss_that_will_not_fit_is_refused_before_the_start(
             gfpvideo.restore(film, tmp_path / "out.mkv", RestoreOptions.parse(values))
     with pytest.raises(RuntimeError, match="large enough"):
         gfpvideo.restore(film, tmp_path / "out.mkv", RestoreOptions())
+
+
+def test_what_is_done_already_needs_no_room_again(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that just held the film at its start holds the rest of it after an interruption."""
+    target, options = tmp_path / "out.mkv", RestoreOptions(codec="ffv1")
+    with VideoSource(film) as source:
+        needed = needed_bytes(source, options)
+        work_folder(target).mkdir()
+        (work_folder(target) / "segment-00000.mkv").write_bytes(bytes(1000))
+        monkeypatch.setattr("gfpvideo.media.space.free_bytes", lambda _: needed - 1000)
+        planned(source, target, options.model_copy(update={"resume": True}))
+        (work_folder(target) / "segment-00000.mkv").write_bytes(bytes(999))
+        with pytest.raises(OutputError, match="are needed"):
+            planned(source, target, options.model_copy(update={"resume": True}))
 
 
 def test_a_part_needs_its_share(film: Path) -> None:

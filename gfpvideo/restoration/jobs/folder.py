@@ -41,6 +41,13 @@ def work_folder(target: Path) -> Path:
     return target.with_name(target.name + SUFFIX)
 
 
+def bytes_done(target: Path) -> int:
+    """How much of a target lies in its work folder."""
+    with suppress(FileNotFoundError):
+        return sum(item.stat().st_size for item in work_folder(target).iterdir() if item.is_file())
+    return 0
+
+
 @contextmanager
 def locked(folder: Path, taken: str) -> Iterator[None]:
     """Own a work folder, which is made if need be; if nothing is left in it afterwards, it is removed.
