@@ -52,6 +52,15 @@ def test_fields_are_seen_without_flags(bottom: bool, tmp_path: Path) -> None:
     assert fields_of(interlaced(tmp_path / "film.mkv", bottom=bottom), Limits()) == ("bottom" if bottom else "top")
 
 
+def test_fields_are_seen_behind_a_title_that_stands_still(tmp_path: Path) -> None:
+    """As every other tape begins, with a title or with black."""
+    pairs = zip(*[iter(moments(48))] * 2, strict=True)
+    tape = write_film(tmp_path / "film.mkv", [moments(1)[0]] * 100 + [woven(a, b) for a, b in pairs])
+    assert fields_of(tape, Limits()) == "top"
+    plain = write_film(tmp_path / "plain.mkv", [moments(1)[0]] * 100 + moments(24))
+    assert fields_of(plain, Limits()) == "progressive"
+
+
 def test_flags_tell_where_nothing_moves(tmp_path: Path) -> None:
     still = [moments(1)[0]] * 20
     flagged = write_film(tmp_path / "flagged.mp4", still, codec="libx264", options={"x264-params": "tff=1"})
