@@ -26,6 +26,8 @@ from gfpvideo.media.target import FORMATS
 
 _MAX_TIMESCALE = 100_000_000
 """Finest movie time scale that is asked for; players read it as a 32-bit number."""
+_WITHOUT_TIMES = ".avi"
+"""A container that counts frames instead of timing them, and takes H.264 in another form alone."""
 _TIMECODE = "timecode"
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
 """Muxers that keep the picture's tag of that name; the first two make a track of it."""
@@ -77,6 +79,8 @@ class Assembly:
         suffix = self.target.suffix.lower()
         if suffix not in FORMATS:
             wrong = f"unknown container {suffix!r}" if suffix else "its name does not say which container it is"
+            if suffix == _WITHOUT_TIMES:
+                wrong = "AVI is read, but not written: it holds no timestamps"
             raise OptionError(f"{self.target}: {wrong}; use one of {', '.join(FORMATS)}")
         return FORMATS[suffix]
 

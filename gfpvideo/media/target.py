@@ -18,7 +18,7 @@ from gfpvideo.media.filters import filtered
 from gfpvideo.options.restore import RestoreOptions
 
 FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
     ".ts": "mpegts", ".m2ts": "mpegts", ".flv": "flv", ".nut": "nut",
 }  # fmt: skip
 """FFmpeg's muxer for each suffix that a target may have."""
@@ -29,7 +29,7 @@ _IN_TRANSPORT_STREAMS = {"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpe
 """Codecs of transport streams; FFmpeg writes any other as well, as data that nobody reads."""
 _REFUSED = {("mov", "vp9"), ("mov", "av1")}
 """Muxers and codecs that FFmpeg lists as fit and then refuses."""
-_LOSSLESS = {"matroska", "avi", "nut"}
+_LOSSLESS = {"matroska", "nut"}
 """Where FFV1 is at home: FFmpeg puts it into MP4 too, which hardly any player opens."""
 
 

@@ -22,7 +22,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 DetectorName = Literal["centerface", "retinaface"]
 Placement = Literal["landmarks", "centerface", "retinaface"]
 """Whose landmarks faces are placed by: those of the landmark network, or a detector's."""
-Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "m2ts", "flv", "nut"]
+Container = Literal["mp4", "m4v", "mov", "mkv", "webm", "ts", "m2ts", "flv", "nut"]
 Comparison = Literal["side", "split", "wipe"]
 Compiler = Literal["none", "inductor", "cudagraphs", "tensorrt"]
 Mask = Literal["outline", "ellipse", "parsing"]

@@ -18,7 +18,9 @@ from gfpvideo.media.target import FORMATS
 
 HIDDEN = ".gfpvideo-page"
 """Folder within it that keeps the page's own files: the list of restorations, and films while they are uploaded."""
-SUFFIXES = frozenset((*FORMATS, *PICTURE_SUFFIXES, ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".dv", ".mts", ".ogv"))
+SUFFIXES = frozenset(
+    (*FORMATS, *PICTURE_SUFFIXES, ".avi", ".mpg", ".mpeg", ".vob", ".wmv", ".3gp", ".dv", ".mts", ".ogv")
+)
 """Suffixes of the files that the page offers; the command line takes any."""
 _UPLOADS = "uploads-"
 """Beginning of the names of folders that take what is uploaded, until it is moved..."""

@@ -83,7 +83,6 @@ def test_a_container_that_is_named_decides_with_it(tmp_path: Path) -> None:
     assert settle(plain, tmp_path / "out.mp4", options)[0].codec == "libx264"
     assert settle(plain, None, RestoreOptions(container="webm"))[0].codec == "libvpx-vp9"
     assert settle(deep, tmp_path / "out.mp4", options)[0].codec == "libx265"
-    assert settle(deep, tmp_path / "out.avi", options)[0].codec == "ffv1"
     assert settle(clear, tmp_path / "out.mp4", options) == (RestoreOptions(codec="libx264"), [])
 
 

@@ -364,6 +364,8 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
         gfpvideo.restore(film, tmp_path / "nowhere" / "a.mp4")
     with pytest.raises(OptionError, match="unknown container"):
         gfpvideo.restore(film, tmp_path / "a.xyz")
+    with pytest.raises(OptionError, match="AVI is read, but not written"):
+        gfpvideo.restore(film, tmp_path / "a.avi")
 
 
 @pytest.mark.parametrize(
