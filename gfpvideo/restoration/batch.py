@@ -32,8 +32,8 @@ from gfpvideo.restoration.jobs.folder import clean, work_folder
 _log = logging.getLogger(__name__)
 
 FILM_SUFFIXES = {
-    *FORMATS, ".3gp", ".asf", ".divx", ".dv", ".f4v", ".h264", ".m2v", ".mjpeg", ".mpeg", ".mpg", ".mts", ".mxf",
-    ".ogv", ".qt", ".rm", ".vob", ".wmv", ".y4m",
+    *FORMATS, ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".h264", ".m2v", ".mjpeg", ".mpeg", ".mpg", ".mts",
+    ".mxf", ".ogv", ".qt", ".rm", ".vob", ".wmv", ".y4m",
 }  # fmt: skip
 """Suffixes by which films are found in a folder; one that is named by itself may have any."""
 _MADE = re.compile(r"(.+)\.(?:restored|preview)")
@@ -190,7 +190,10 @@ def _clear_up(done: Iterable[Path]) -> None:
 
 def _check_apart(targets: Mapping[Path, Path]) -> None:
     taken: dict[Path, Path] = {}
+    sources = {path.resolve() for path in targets}
     for path, to in targets.items():
+        if to.resolve() in sources:
+            raise OptionError(f"{to}: is to be restored, and would be its own target; give another folder with -o")
         if to in taken:
             raise OptionError(f"{taken[to]} and {path} would both become {to}: rename one, or restore them apart")
         taken[to] = path

@@ -197,6 +197,10 @@ def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
         ([*films, "-o", "x", "--preview"], "give those one film at a time"),
         ([*films, "-o", "-"], "give those one film at a time"),
         ([*twins, "-o", str(tmp_path / "x")], "would both become"),
+        (
+            [films[0], films[2], "-o", str(archive), "--resume"],
+            "photo.png: is to be restored, and would be its own target",
+        ),
     ):
         done = RUNNER.invoke(app, ["restore", *words])
         assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
