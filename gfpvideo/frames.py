@@ -215,12 +215,15 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Optical flow between a crop and that of its track in the frame before; see :mod:`gfpvideo.temporal.motion`."""
+    """Optical flow between a crop and that of its track in the frame before; see :mod:`gfpvideo.temporal.motion`.
 
-    back: NDArray[np.float32]
-    """(s, s, 2) where each pixel lies in the frame before, as an offset."""
-    forth: NDArray[np.float32]
-    """(s, s, 2) where each pixel of the frame before lies in this one."""
+    It is measured when somebody first asks for it: nobody does beside faces that are left alone.
+    """
+
+    back: Callable[[], NDArray[np.float32]]
+    """Gives (s, s, 2) where each pixel lies in the frame before, as an offset."""
+    forth: Callable[[], NDArray[np.float32]]
+    """Gives (s, s, 2) where each pixel of the frame before lies in this one."""
 
 
 @dataclass(frozen=True, eq=False)

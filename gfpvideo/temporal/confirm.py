@@ -84,7 +84,8 @@ def _judged(frame: CroppedFrame) -> _Judged:
 def _slowness(crop: Crop) -> float:
     if crop.motion is None:
         return 1.0
-    moved = cv2.magnitude(*cv2.split(crop.motion.back))[inside_face(len(crop.motion.back))]
+    back = crop.motion.back()
+    moved = cv2.magnitude(*cv2.split(back))[inside_face(len(back))]
     return float(np.exp(-np.square(moved.mean() / _SLOW)))
 
 

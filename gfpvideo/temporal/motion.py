@@ -6,7 +6,7 @@ landmarks err by a fraction of a pixel. One flow serves whoever looks at a face'
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Protocol, TypeVar
 
 import cv2
@@ -49,7 +49,12 @@ def _followed(crop: Crop, now: Mapping[int, NDArray[np.uint8]], before: Mapping[
     track = crop.face.track
     if track not in before:
         return crop
-    return replace(crop, motion=Motion(flow(now[track], before[track]), flow(before[track], now[track])))
+    return replace(crop, motion=between(now[track], before[track]))
+
+
+def between(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> Motion:
+    """The flow between two pictures, measured once, by whoever asks first."""
+    return Motion(cache(partial(flow, now, before)), cache(partial(flow, before, now)))
 
 
 class Moving(Protocol):
@@ -82,7 +87,7 @@ def onward(
         later = window[max(here, there)].get(track) if 0 <= there < len(window) else None
         if later is None or later.motion is None or track not in window[there]:
             return
-        onward = later.motion.back if step < 0 else later.motion.forth
+        onward = later.motion.back() if step < 0 else later.motion.forth()
         along = onward if along is None else joined(along, onward)
         yield there, along
 

@@ -26,7 +26,7 @@ from gfpvideo.stages.windows import windows
 from gfpvideo.temporal.agreement import agreement
 from gfpvideo.temporal.believe import Judge
 from gfpvideo.temporal.gather import LENIENCY, RADIUS, Gatherer, in_order, network_input
-from gfpvideo.temporal.motion import Flow, around, flow, pulled, reduced
+from gfpvideo.temporal.motion import Flow, around, between, pulled, reduced
 from gfpvideo.temporal.neighbours import enlarged
 
 Repaint = Callable[[Frame, Components], Frame]
@@ -126,7 +126,7 @@ def _scene(generated: GeneratedFrame, before: _Scene | None) -> _Scene:
 def _motion(small: NDArray[np.uint8], before: _Scene | None) -> Motion | None:
     if before is None or before.small.shape != small.shape or min(small.shape) < _LEAST:
         return None
-    return Motion(flow(small, before.small), flow(before.small, small))
+    return between(small, before.small)
 
 
 def _whole(frame: Frame) -> Rect:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -83,7 +84,7 @@ def test_masks_are_averaged_with_the_restorations(face: FloatImage) -> None:
     open_mask = face_mask(SIZE)
     closed = np.zeros_like(open_mask)
     frames = [frame_with(restored_crop(face, face, closed if index == 4 else None)) for index in range(9)]
-    still = Motion(*(np.zeros((SIDE, SIDE, 2), np.float32) for _ in range(2)))
+    still = Motion(*2 * (partial(np.zeros, (SIDE, SIDE, 2), np.float32),))
     moved = (
         replace(frame, crops=tuple(replace(each, crop=replace(each.crop, motion=still)) for each in frame.crops))
         for frame in frames

@@ -14,9 +14,10 @@ from gfpvideo.frames import Crop, CroppedFrame, GeneratedFrame, RestoredCrop
 from gfpvideo.networks.over_time import network_over_time
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.regions import face_mask
+from gfpvideo.temporal import motion
 from gfpvideo.temporal.believe import believe, weigh_belief
 from gfpvideo.temporal.gather import OFFSETS, gather, reach
-from gfpvideo.temporal.motion import brought, compared, disagreement, flow, follow_motion, joined, onward
+from gfpvideo.temporal.motion import SIDE, brought, compared, disagreement, flow, follow_motion, joined, onward
 from helpers import crop_of
 from moving import INSIDE, SIZE, film_of, portrait, shifted, textured
 
@@ -62,11 +63,20 @@ def test_tracks_are_followed_as_far_as_they_go(rng: np.random.Generator) -> None
     assert all(np.abs(along).max() < 0.02 for _, along in onward(2, followed, 3, 1, 2))
 
 
-def test_nothing_is_measured_that_nobody_needs(rng: np.random.Generator) -> None:
+def test_nothing_is_measured_that_nobody_needs(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what several need is measured once."""
+    measured: list[int] = []
+    monkeypatch.setattr(motion, "flow", lambda start, end: (measured.append(1), flow(start, end))[1])
     frames = film_of([textured(rng)] * 2)
     plain = [CroppedFrame(frame.tracked, tuple(crop_of(crop.source) for crop in frame.crops)) for frame in frames]
     off = list(follow_motion(iter(plain), on=False))
     assert all(before is after for before, after in zip(plain, off, strict=True))
+    moving = crops(list(follow_motion(iter(plain))))
+    assert measured == []
+    for _ in range(2):
+        ((_, along),) = onward(1, moving, 1, -1, 1)
+        assert along.shape == (SIDE, SIDE, 2)
+    assert measured == [1]
 
 
 class Middle:
