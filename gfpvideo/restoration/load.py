@@ -19,7 +19,7 @@ from gfpvideo.networks.landmarks import LANDMARKS_512, Landmarks, installed_land
 from gfpvideo.networks.over_time import OfPictures, OnOpenVino, OnTorch, network_of_pictures, network_over_time
 from gfpvideo.networks.weights import installed
 from gfpvideo.options.restore import RestoreOptions
-from gfpvideo.stages.threads import import_ahead
+from gfpvideo.stages.threads import importing
 from gfpvideo.temporal.believe import Judge
 from gfpvideo.temporal.gather import Gatherer
 
@@ -98,8 +98,13 @@ def load_parts(options: RestoreOptions) -> Parts:
         WeightsError: if weights are missing or damaged.
         EngineError: if the engine, device or precision is not to be had here.
     """
-    if options.lag:  # of a film: what stabilises landmarks brings SciPy along, which takes as long as all networks
-        import_ahead("filterpy.kalman")
+    if not options.lag:
+        return _loaded(options)
+    with importing("filterpy.kalman"):  # stabilises landmarks in films; SciPy with it takes as long as all networks
+        return _loaded(options)
+
+
+def _loaded(options: RestoreOptions) -> Parts:
     finder, generator = load_finder(options), _generator(options)
     whole = options.around == "picture"
     return Parts(

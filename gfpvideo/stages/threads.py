@@ -2,12 +2,11 @@
 
 import logging
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Generic, TypeVar
 
@@ -173,15 +172,20 @@ def side_by_side(tasks: Sequence[Callable[[], Item]]) -> list[Item]:
         return [future.result() for future in [pool.submit(task) for task in tasks]]
 
 
-def import_ahead(module: str) -> None:
-    """Begin to import what will be needed soon, beside other work; whoever imports it meanwhile waits for that."""
+@contextmanager
+def importing(module: str) -> Iterator[None]:
+    """Import what will be needed soon beside the work of a ``with`` block, and be done with both at its end."""
 
-    def begin() -> None:
+    def work() -> None:
         with suppress(ImportError):  # whoever needs it says so
             import_module(module)
 
-    if module not in sys.modules:
-        threading.Thread(target=begin, name="gfpvideo-import").start()
+    thread = threading.Thread(target=work, name="gfpvideo-import")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def run_ahead(upstream: Iterator[Item], depth: int, *, leave_behind: bool = False) -> Ahead[Item]:

@@ -1,10 +1,10 @@
 """Threads end, errors cross over, queues stay bounded, time is booked where it is spent."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gfpvideo.stages.run import Run
-from gfpvideo.stages.threads import import_ahead, run_ahead
+from gfpvideo.stages.threads import importing, run_ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
@@ -38,19 +38,15 @@ def test_it_runs_ahead_but_not_far() -> None:
     running.close()
 
 
-def test_what_is_imported_ahead_is_there_when_it_is_needed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_imported_beside_is_there_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "slow_to_import.py").write_text("import threading, time; time.sleep(0.2); by = threading.get_ident()")
     monkeypatch.syspath_prepend(str(tmp_path))
-    import_ahead("slow_to_import")
-    import_ahead("nowhere_to_be_found")  # whoever needs that says so
-    assert "nowhere" not in capfd.readouterr().err
-    slow = import_module("slow_to_import")
-    assert slow.by != threading.get_ident()
-    before = threading.active_count()
-    import_ahead("slow_to_import")
-    assert threading.active_count() <= before
+    with pytest.raises(OSError, match="beside it"), importing("slow_to_import"):
+        assert "by" not in vars(sys.modules.get("slow_to_import", object))
+        raise OSError("beside it")
+    assert sys.modules["slow_to_import"].by != threading.get_ident()
+    with importing("nowhere_to_be_found"):  # whoever needs that says so
+        pass
 
 
 def test_an_error_arrives_after_the_items_before_it() -> None:
