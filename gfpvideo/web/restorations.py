@@ -158,7 +158,7 @@ class Restorations:
         """Queue the restoration of a film or photograph of the folder.
 
         Raises:
-            GfpvideoError: if the options are wrong, or the file is none that can be restored.
+            GfpvideoError: if the options are wrong, the file is none that can be restored, or the list cannot be kept.
         """
         source = self.folder.path(name)
         options = RestoreOptions.parse(values)
@@ -169,6 +169,11 @@ class Restorations:
             number = max((each.number for each in self._all), default=0) + 1
             added = Restoration(number=number, source=name, target=target.name, values=values)
             self._all.append(added)
+            try:
+                self._keep()
+            except OutputError:
+                self._all.remove(added)
+                raise
             self._set(added, "waiting")
             return added.model_copy()
 
@@ -280,8 +285,11 @@ class Restorations:
 
     def _set(self, found: Restoration, state: State) -> None:
         found.state = state
-        self._keep()
         self._changed.notify_all()
+        try:
+            self._keep()
+        except OutputError as error:  # a full disk, as a rule: what is restored must not wait for its list
+            _log.warning("%s", error)
 
     def _keep(self) -> None:
         replace_whole(self._path, _KEPT.dump_json(self._all, indent=1))

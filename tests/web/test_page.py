@@ -217,6 +217,32 @@ def test_what_was_running_when_the_server_was_killed_can_be_gone_on_with(folder:
     assert Restorations(folder).get(added.number).state == "stopped"
 
 
+def test_a_full_disk_ends_one_restoration_and_not_the_queue(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = False
+
+    def restored(self: Restorations, found: Restoration) -> None:
+        nonlocal full
+        full = found.number == 1 and not found.message
+        if full:
+            raise OutputError("the disk is full")
+        self._end(found, "done")
+
+    def kept(path: Path, content: bytes) -> None:
+        if full:
+            raise OutputError(f"{path}: the disk is full")
+
+    monkeypatch.setattr(Restorations, "_restore", restored)
+    monkeypatch.setattr("gfpvideo.web.restorations.replace_whole", kept)
+    with Restorations(folder) as restorations:
+        restorations.add("film.mp4", {})
+        assert ended(restorations, 1, "failed", seconds=20).message == "the disk is full"
+        with pytest.raises(OutputError, match="the disk is full"):
+            restorations.add("film.mp4", {})
+        assert len(restorations.all()) == 1
+        restorations.go_on(1)
+        ended(restorations, 1, "done", seconds=20)
+
+
 def test_mistakes_are_told_before_anything_waits(folder: Folder) -> None:
     (folder.root / "text.mp4").write_text("no film")
     restorations = Restorations(folder)
