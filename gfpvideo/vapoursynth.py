@@ -245,12 +245,14 @@ def _changes(restored: RestoredFrame) -> list[_Change]:
     if restored.decoded is not None:
         pairs = zip(restored.decoded.components, patched(restored), strict=True)
         return [_Change(plane, _ALL, before.copy(), after) for plane, (before, after) in enumerate(pairs)]
-    frame = restored.frame
-    found = []
-    for patch in restored.patches:
+    frame, found = restored.frame, []
+    planes = frame.components if len(restored.patches) < 2 else tuple(plane.copy() for plane in frame.components)
+    for number, patch in enumerate(restored.patches, 1):
         for plane, after in enumerate(patch.components):
             window = component_slices(patch.rect, frame.samples, plane)
-            found.append(_Change(plane, window, frame.components[plane][window].copy(), after))
+            found.append(_Change(plane, window, planes[plane][window].copy(), after))
+            if number < len(restored.patches):  # where faces overlap, a patch holds those before it as well
+                planes[plane][window] = after
     return found
 
 

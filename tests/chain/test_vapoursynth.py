@@ -15,12 +15,13 @@ from conftest import ROOT
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
 from gfpvideo.faces.tracks_file import Tracks
+from gfpvideo.frames import Patch, Rect, RestoredFrame, Samples
 from gfpvideo.options.pipelines import pipeline_names
-from helpers import psnr, smooth_picture, write_film
+from helpers import frame_of, psnr, smooth_picture, write_film
 from quick import QUICK
 
 vs: Any = pytest.importorskip("vapoursynth")
-from gfpvideo.vapoursynth import _frame, restore_faces  # noqa: E402
+from gfpvideo.vapoursynth import _apply, _changes, _frame, restore_faces  # noqa: E402
 
 CORE = vs.core
 if not hasattr(CORE, "bs"):
@@ -116,6 +117,25 @@ def test_formats(name: str, clip: Any) -> None:
     one = CORE.resize.Bicubic(found, **to_gray).get_frame(6)
     other = CORE.resize.Bicubic(reference, **to_gray).get_frame(6)
     assert psnr(planes(one)[0], planes(other)[0]) > 34
+
+
+def test_faces_that_overlap_change_a_floating_picture_once() -> None:
+    """A patch holds those before it as well: samples that are added to would get the first one's change twice."""
+    whole = [np.full((10, 10), 20_000, np.uint16)] * 3
+    once = [np.full((6, 6), 30_000, np.uint16)] * 3
+    twice = [np.full((6, 6), 25_000, np.uint16) for _ in range(3)]
+    for plane in twice:
+        plane[:3, :3] += 10_000
+    frame = frame_of(whole, Samples("rgb", 16, full_range=True))
+    patches = (Patch(1, Rect(0, 0, 6, 6), tuple(once)), Patch(2, Rect(3, 3, 9, 9), tuple(twice)))
+    integers, floats = (np.asarray(whole[0]).astype(kind) for kind in (np.uint16, np.float32))
+    floats /= 65_535
+    for change in _changes(RestoredFrame(frame, patches)):
+        if change.plane == 0:
+            for target in (integers, floats):
+                _apply(target[change.window], change)
+    assert sorted(set(integers.ravel().tolist())) == [20_000, 25_000, 30_000, 35_000]
+    assert np.abs(floats * 65_535 - integers).max() < 1
 
 
 @pytest.mark.parametrize(
