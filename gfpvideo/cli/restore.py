@@ -62,7 +62,7 @@ def restore(
 ) -> int:
     """Restore the faces in a film, a picture, or a folder of films and pictures."""
     start_log(log_level, log_file)
-    if output is not None and "container" in given:
+    if output is not None and "container" in given and len(source) == 1 and not source[0].is_dir():
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
     options = with_pipeline(pipeline, given)
     if report is not None:
@@ -74,6 +74,8 @@ def restore(
     elif preview:
         if source[0].is_dir():
             raise OptionError(f"{source[0]}: is a folder, and --preview shows one film; give one of those in it")
+        if report is not None or through or ffmpeg_args:
+            raise OptionError("--preview writes nothing but its picture: leave --report and --via-ffmpeg out")
         return _preview(source[0], output or source[0].with_name(f"{source[0].stem}.preview.png"), options, quiet)
     else:
         with piped(source[0], output, options) as (film, target):

@@ -177,6 +177,7 @@ def test_several_films_are_listed(archive: Path, tmp_path: Path) -> None:
     """Those that are named, under their own names, with one report for all; what cannot work is refused before."""
     films, out = [str(archive / name) for name in ("c.mkv", "b.mp4", "photo.png")], tmp_path / "out"
     options = ["--end", "0.3", "--preset", "ultrafast", *QUICK_ARGUMENTS, "--report", str(tmp_path / "report.json")]
+    options += ["--container", "mkv"]
     done = RUNNER.invoke(app, ["restore", *films, "-o", str(out), "-q", *options])
     assert done.exit_code == 1
     assert f"warning: skipped: {archive / 'b.mp4'}: not a film" in done.stderr

@@ -50,6 +50,7 @@ def test_restore_prints_a_summary(film: Path, tmp_path: Path) -> None:
         (["restore", "SAMPLE", "--detector", "retinaface"], "gfpvideo weights get retinaface-resnet50"),
         (["restore", "SAMPLE", "--encoder-option", "tune"], "must be KEY=VALUE"),
         (["restore", "SAMPLE", "-o", "SAMPLE", "--overwrite"], "the same file"),
+        (["restore", "SAMPLE", "--preview", "--report", "told.json"], "--preview writes nothing but its picture"),
         (["album", "missing"], "missing: no such folder"),
         (["bench", "missing.mp4"], "missing.mp4: no such file"),
         (["restore", "SAMPLE", "--only", ""], "option only = '': names nothing"),
