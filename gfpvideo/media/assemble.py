@@ -20,6 +20,7 @@ from gfpvideo.media.atomic import atomic_target, write_error
 from gfpvideo.media.audio import AudioRecoder, audio_encoder
 from gfpvideo.media.container import describe
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
+from gfpvideo.media.orientation import NO_TURN, turn_of
 from gfpvideo.media.places import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.target import FORMATS
@@ -31,7 +32,9 @@ _WITHOUT_TIMES = ".avi"
 _TIMECODE = "timecode"
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
 """Muxers that keep the picture's tag of that name; the first two make a track of it."""
-_UNTELECINED = Fraction(4, 5)
+_WITH_ROTATION = {"mp4", "mov", "matroska", "webm"}
+"""Muxers that say how a picture is to be turned before it is shown."""
+UNTELECINED = Fraction(4, 5)
 """Share of the frames that are left of a film that was carried over to television."""
 _Addressed = tuple[Stream, Packet]
 """A packet and the stream that it goes to."""
@@ -196,7 +199,11 @@ class Assembly:
         except ValueError as error:
             raise OptionError(f"{error}; use another container, .mkv holds every codec") from None
         video.time_base = self.source.time_base
-        video.set_display_matrix(self.source.display_matrix)  # type: ignore[attr-defined]  # a video stream has it
+        matrix = self.source.display_matrix
+        video.set_display_matrix(matrix)  # type: ignore[attr-defined]  # a video stream has it
+        if matrix is not None and turn_of(matrix) != NO_TURN and self._muxer not in _WITH_ROTATION:
+            suffix = self.target.suffix.lower()
+            self.warnings.append(f"how the picture is turned cannot be told in {suffix}: left out (.mkv and .mp4 do)")
         _copy_tags(self.source.stream, video)
         timecode = self._timecode
         if timecode is None:
@@ -260,7 +267,7 @@ def _constant_rate(source: VideoSource, segments: Sequence[Segment]) -> Fraction
     """Frames a second, where they all come when that rate says; programs that edit films want to be told."""
     ticks = [pts for segment in segments for pts in segment.pts]
     stated = [rate for rate in (source.stream.guessed_rate, source.stream.average_rate) if rate]
-    for rate in [*stated, *(rate * _UNTELECINED for rate in stated)]:
+    for rate in [*stated, *(rate * UNTELECINED for rate in stated)]:
         step = 1 / (rate * source.time_base)
         if len(ticks) > 1 and all(abs(tick - ticks[0] - step * index) <= 1 for index, tick in enumerate(ticks)):
             return rate

@@ -197,6 +197,10 @@ def test_shape_and_turn_of_the_picture_are_kept(suffix: str, tmp_path: Path) -> 
     before, after = facts(source), facts(target)
     assert after.aspect == before.aspect == Fraction(16, 11)
     assert bytes(after.first.side_data["DISPLAYMATRIX"]) == bytes(before.first.side_data["DISPLAYMATRIX"])
+    for other in (".ts", ".m2ts", ".flv", ".nut", ".webm"):
+        report = gfpvideo.restore(source, tmp_path / f"restored{other}")
+        kept = "DISPLAYMATRIX" in facts(Path(report.target)).first.side_data
+        assert kept == (not any("how the picture is turned" in warning for warning in report.warnings))
 
 
 def test_faces_in_a_turned_film_are_found_upright(film: Path, tmp_path: Path) -> None:
