@@ -113,9 +113,12 @@ def open_y4m(name: str | None = None) -> InputContainer:
 class Y4mWriter:
     """Writes pictures to standard output, one after the other; waits for who reads them."""
 
-    def __init__(self, source: VideoSource) -> None:
-        """Write what was made of ``source``."""
+    def __init__(self, source: VideoSource, share: Fraction = Fraction(1)) -> None:
+        """Write what was made of ``source``, of whose frames filters leave a ``share``."""
         self.warnings: list[str] = []
+        stream = source.stream
+        self.rate: Fraction = share * frame_rate([stream.guessed_rate, stream.average_rate])
+        """Frames a second that the header tells."""
         self._source, self._output = source, _Outgoing()
         self._container: OutputContainer | None = None
         self._stream: Any = None
@@ -147,7 +150,7 @@ class Y4mWriter:
             if self._container is None:
                 self._begin(picture)
             ready = prepared(picture, self._stream.pix_fmt)
-            ready.pts, ready.time_base = place, 1 / self._rate
+            ready.pts, ready.time_base = place, 1 / self.rate
             self._container.mux(self._stream.encode(ready))  # type: ignore[union-attr]  # begun above
         except (OSError, av.error.FFmpegError, _InterruptError) as error:
             raise _failure(error) from None
@@ -160,9 +163,8 @@ class Y4mWriter:
         if chosen != plain:
             self.warnings.append(f"YUV4MPEG2 cannot hold {plain}: samples are converted to {chosen}")
         stream = self._source.stream
-        self._rate: Fraction = frame_rate([stream.guessed_rate, stream.average_rate])
         self._container = av.open(self._output, "w", format="yuv4mpegpipe", container_options={"strict": "-1"})
-        self._stream = self._container.add_stream("wrapped_avframe", rate=self._rate)
+        self._stream = self._container.add_stream("wrapped_avframe", rate=self.rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = first.width, first.height, chosen
         self._stream.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio or 0
         self._stream.codec_context.color_range = first.color_range

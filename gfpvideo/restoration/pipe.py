@@ -4,6 +4,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
+from gfpvideo.media.assemble import UNTELECINED
 from gfpvideo.media.segment import finished
 from gfpvideo.media.y4m import STANDARD_INPUT, STANDARD_OUTPUT, Y4mWriter
 from gfpvideo.options.restore import RestoreOptions
@@ -13,6 +14,9 @@ from gfpvideo.restoration.opening import checked, open_film, open_standard_input
 from gfpvideo.restoration.outcome import conclude, note_tracks
 from gfpvideo.restoration.way import follow, restore_faces
 from gfpvideo.stages.run import Run
+
+_TOLERANCE = Fraction(1, 50)
+"""Share by which frames may come earlier or later than the header says: clocks of some films are coarse."""
 
 
 def pipe(source: Path | None, options: RestoreOptions) -> Report:
@@ -31,11 +35,12 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
     tracks: set[int] = set()
     report.use(parts.generator.model.name, parts.generator.engine.name)
     film = open_film(source, options) if source is not None else open_standard_input(options)
-    with film, Run() as run, Y4mWriter(film) as writer:
+    share = UNTELECINED if options.telecine else Fraction(1)
+    with film, Run() as run, Y4mWriter(film, share) as writer:
         frames = film.frames() if source is not None else checked(film.frames(), options)
         followed = note_tracks(follow(run("decode", frames, thread=True), parts, options, run), tracks)
         restored = restore_faces(followed, parts, options, run)
-        intervals = _Intervals()
+        intervals = _Intervals(1 / (writer.rate * film.time_base))
         with closing(finished(restored, film, options)) as pictures:
             for item, picture in pictures:
                 writer.write(picture, report.frames)
@@ -48,18 +53,27 @@ def pipe(source: Path | None, options: RestoreOptions) -> Report:
 
 
 class _Intervals:
-    """Whether frames follow each other evenly, as they have to in YUV4MPEG2."""
+    """Whether frames follow each other evenly, as they have to in YUV4MPEG2, and as its header says."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Fraction) -> None:
+        self._told = told
+        self._first: int | None = None
         self._last: int | None = None
+        self._count = 0
         self._found: set[Fraction] = set()
 
     def note(self, pts: int) -> None:
         if self._last is not None:
             self._found.add(Fraction(pts - self._last))
+        self._first = pts if self._first is None else self._first
         self._last = pts
+        self._count += 1
 
     def warnings(self) -> list[str]:
-        if len(self._found) < 2 or max(self._found) - min(self._found) <= 1:
-            return []
-        return ["the frame rate varies: YUV4MPEG2 holds a constant one, sound will not stay in step"]
+        if len(self._found) > 1 and max(self._found) - min(self._found) > 1:
+            return ["the frame rate varies: YUV4MPEG2 holds a constant one, sound will not stay in step"]
+        if self._count > 1 and self._first is not None and self._last is not None:
+            times = Fraction(self._last - self._first, self._count - 1) / self._told
+            if abs(times - 1) > _TOLERANCE:
+                return [f"filters changed the frame rate: it is {float(1 / times):.3g} times what the header says"]
+        return []

@@ -1,5 +1,7 @@
 """Films made of fields: recognised, refused without a word about it, made whole on request."""
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from gfpvideo.media.fields import fields_of
 from gfpvideo.media.filters import filtered
 from gfpvideo.media.source import VideoSource
 from helpers import facts, write_film
-from quick import QUICK
+from quick import QUICK, QUICK_ARGUMENTS
 
 Picture = NDArray[np.uint8]
 LINES, COLUMNS = 480, 320
@@ -109,6 +111,17 @@ def test_telecine_is_undone(tmp_path: Path) -> None:
     assert max(combing(frame) for frame in frames[4:-4]) < 0.6
     spacing = np.diff([float(time) for time in facts(target).pts])
     assert spacing[4:-4].mean() == pytest.approx(1 / 24, rel=0.02)
+
+
+@pytest.mark.slow
+def test_a_pipe_s_header_tells_the_rate_of_what_comes_out(tmp_path: Path) -> None:
+    """Or somebody is warned: of other filters nothing tells it before their pictures come."""
+    film = write_film(tmp_path / "film.mkv", moments(48), time_base=Fraction(1, 30))
+    for flags, header, warned in ((["--telecine"], b" F24:1 ", False), (["--filter", "fps=10"], b" F30:1 ", True)):
+        command = [sys.executable, "-m", "gfpvideo", "pipe", str(film), *QUICK_ARGUMENTS, *flags]
+        piped = subprocess.run(command, capture_output=True, check=not warned)
+        assert header in piped.stdout[:100]
+        assert (b"filters changed the frame rate: it is 0.333 times" in piped.stderr) == warned
 
 
 def test_wrong_filters_are_refused_in_one_line(tmp_path: Path) -> None:
