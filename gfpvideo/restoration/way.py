@@ -118,7 +118,7 @@ def restore_faces(
     masked = run("mask", mask(taken, options.mask, parts.parser))
     guarded = run("guard", guard(masked, on=options.guard))
     surrounded = run("around", surround(guarded, on=options.around != "none"))
-    steadied = run("steady", steady(surrounded, options.steady, options.grain))
+    steadied = run("steady", steady(surrounded, options.steady, options.grain, repainted=whole))
     detailed = run("detail", keep_detail(steadied))
     plain = _since(detailed, pictured)
     scenes = run("picture", gather_picture(plain, parts.scene, parts.scene_judge, Repainter()), thread=whole)

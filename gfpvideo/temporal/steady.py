@@ -13,8 +13,9 @@ with it, but none at share 0. Nor is anything averaged where the source was beli
 it is good as it is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -33,6 +34,10 @@ from gfpvideo.temporal.neighbours import Held, enlarged, held, weighted_mean
 Grain = Literal["none", "match"]
 
 
+_Kept = Callable[[float], float]
+"""How much of its own frame's noise a restoration keeps, by the share of it that its face gets."""
+
+
 @dataclass(frozen=True)
 class _Near:
     """A neighbour in time, and the flow to it."""
@@ -48,7 +53,9 @@ def reach(radius: int) -> Reach:
     return Reach(radius, radius)
 
 
-def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none") -> Iterator[GeneratedFrame]:
+def steady(
+    frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none", *, repainted: bool = False
+) -> Iterator[GeneratedFrame]:
     """Stage: restored crops averaged over up to ``radius`` frames either side; hands them on that much later.
 
     Args:
@@ -56,11 +63,20 @@ def steady(frames: Iterator[GeneratedFrame], radius: int, grain: Grain = "none")
         radius: frames either side; 0 leaves everything as it is.
         grain: ``match`` puts the grain of each frame's source, which the average took away, back onto the face; with
             ``none`` the grain of a face that gets a share of its restoration only is averaged away too.
+        repainted: whether sources will be replaced by what was gathered of the whole picture: of their grain nothing
+            need be taken away in advance then.
     """
+    kept = partial(_noise_kept, grain, repainted)
     means = (_Mean(frame, {}) for frame in frames)
     for step in steps(radius):
-        means = _averaged_by(means, step, grain)
+        means = _averaged_by(means, step, kept)
     return (mean.frame for mean in means)
+
+
+def _noise_kept(grain: Grain, repainted: bool, share: float) -> float:
+    if grain == "match":
+        return 1.0
+    return 0.0 if repainted else float(share) - 1.0
 
 
 def steps(radius: int) -> list[int]:
@@ -88,10 +104,10 @@ class _Held(Held[GeneratedFrame]):
     """(SIDE, SIDE, 3) of each: luma that is compared, mask, which is soft, and what it counts."""
 
 
-def _averaged_by(means: Iterator[_Mean], step: int, grain: Grain) -> Iterator[_Mean]:
+def _averaged_by(means: Iterator[_Mean], step: int, kept: _Kept) -> Iterator[_Mean]:
     """Crops averaged with those ``step`` frames before and after."""
     for window, place in windows(map(_held, means), step, _shed):
-        yield _averaged_frame(window, place, step, grain)
+        yield _averaged_frame(window, place, step, kept)
 
 
 def _held(mean: _Mean) -> _Held:
@@ -110,20 +126,20 @@ def _shed(item: _Held) -> _Held:
     return replace(item, frame=None)
 
 
-def _averaged_frame(window: Sequence[_Held], place: int, step: int, grain: Grain) -> _Mean:
+def _averaged_frame(window: Sequence[_Held], place: int, step: int, kept: _Kept) -> _Mean:
     own, crops, averaged, counted = window[place], [item.crops for item in window], [], {}
     for crop in own.now.crops:
         near = [
             _Near(window[at].restored[crop.track], window[at].small[crop.track], along)
             for at, along in apart(crop.track, crops, place, step)
         ]
-        crop, counted[crop.track] = _averaged(crop, own.small[crop.track], near, grain)
+        crop, counted[crop.track] = _averaged(crop, own.small[crop.track], near, kept(crop.crop.share))
         averaged.append(crop)
     return _Mean(replace(own.now, crops=tuple(averaged)), counted)
 
 
 def _averaged(
-    crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], grain: Grain
+    crop: RestoredCrop, own: FloatImage, near: Sequence[_Near], noise_kept: float
 ) -> tuple[RestoredCrop, FloatImage]:
     """A crop averaged with its neighbours, weighted pixel by pixel; and how many restorations that are."""
     size = len(crop.restored)
@@ -135,7 +151,6 @@ def _averaged(
     small = [weight / own_count for weight in alike]
     weights = [enlarged(weight, size) for weight in small]
     counted = np.asarray(own_count + sum(alike), np.float32)
-    noise_kept = 1.0 if grain == "match" else float(crop.crop.share) - 1.0
     others = [brought(_without(other.crop, noise_kept), other.along) for other in near]
     restored = weighted_mean(_without(crop, noise_kept), others, weights)
     if noise_kept:

@@ -119,6 +119,21 @@ def test_matched_grain_is_that_of_the_source(still: FloatImage, rng: np.random.G
         assert 0.85 < kept.std() / grain.std() < 1.05
 
 
+def test_a_face_that_gets_half_of_it_takes_no_noise_from_a_picture_that_has_none(
+    still: FloatImage, rng: np.random.Generator
+) -> None:
+    """What was gathered of the whole picture stands in for its frame: nothing of that one's noise is to be undone."""
+    noise = [grain_like(still, 0.05, rng) for _ in range(17)]
+    frames = film_of([still + grain for grain in noise], [still] * 17, [1] * 17)
+    halves = (
+        replace(frame, crops=tuple(replace(crop, crop=replace(crop.crop, share=0.5)) for crop in frame.crops))
+        for frame in frames
+    )
+    for restored, grain in zip(results(steady(halves, 4, repainted=True)), noise, strict=True):
+        left = (restored - still) / 2
+        assert left.std() < 0.05 * grain.std()
+
+
 def test_a_head_that_moves_keeps_its_detail(rng: np.random.Generator) -> None:
     """Neighbours are brought along the flow: their mean is as sharp as one of them, and its noise is less."""
     size = 128
