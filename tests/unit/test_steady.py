@@ -131,7 +131,7 @@ def test_a_face_that_gets_half_of_it_takes_no_noise_from_a_picture_that_has_none
     )
     for restored, grain in zip(results(steady(halves, 4, repainted=True)), noise, strict=True):
         left = (restored - still) / 2
-        assert left.std() < 0.05 * grain.std()
+        assert left.std() < 0.12 * grain.std()
 
 
 def test_a_head_that_moves_keeps_its_detail(rng: np.random.Generator) -> None:
