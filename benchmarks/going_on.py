@@ -57,6 +57,7 @@ def later(run: FollowedRun, loops: int, length: int, seconds: Any) -> FollowedRu
             packets=place.packets + loops * FRAMES,
             end=place.end + loops * seconds,
             turn=place.turn,
+            colour=place.colour,
         )
         for place in run.places
     ]

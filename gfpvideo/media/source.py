@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 
 from gfpvideo.errors import CorruptMediaError, GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame
+from gfpvideo.media.colour import UNTAGGED, OneColour, tags_of
 from gfpvideo.media.container import Limits, let_go, main_video, open_container, packets_of
 from gfpvideo.media.convert import Converter
 from gfpvideo.media.decode import Decoder, Unchanging
@@ -84,6 +85,7 @@ class VideoSource:
             raise
         self._began = self._beginning()
         self._orientation = Orientation(self.stream.width, self.stream.height)
+        self._colour = OneColour(UNTAGGED)
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +144,7 @@ class VideoSource:
             raise self._nothing(decoder)
         if repair.repaired:
             self.warnings.append(f"{repair.repaired} timestamps were missing, equal or out of order: repaired")
-        self.warnings += decoder.findings(count)
+        self.warnings += [*self._colour.findings(), *decoder.findings(count)]
 
     @property
     def account(self) -> Account:
@@ -170,7 +172,7 @@ class VideoSource:
             del decoder.keys[passed]
         if before is None or not self.jumps or decoder.damaged or repair.repaired:
             return None
-        return Place(index, ticks, *before, self.display_matrix)
+        return Place(index, ticks, *before, self.display_matrix, self._colour.tags)
 
     def _in_span(
         self, repair: TimestampRepair, pictures: Iterator[VideoFrame], since: Place | None
@@ -187,6 +189,7 @@ class VideoSource:
             if index == 0:
                 self._look_at(picture, since)
                 self.warnings += converter.warnings
+            self._colour(picture, index)
             time = ticks * self.time_base - self._began
             if self._span.past(time):
                 return
@@ -257,6 +260,7 @@ class VideoSource:
             self.warnings.append("the picture's transparency is stored beside it (WebM), which is not read: left out")
         self.display_matrix = display_matrix(first) if since is None else since.turn
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
+        self._colour = OneColour(tags_of(first) if since is None else since.colour)
 
     def _frame(self, picture: VideoFrame, index: int, pts: int, place: Place | None) -> Frame:
         picture.pts = pts

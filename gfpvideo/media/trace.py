@@ -14,6 +14,7 @@ import numpy as np
 
 from gfpvideo.errors import CorruptMediaError
 from gfpvideo.frames import Frame
+from gfpvideo.media.colour import ColourTags
 
 
 class OtherPictureError(CorruptMediaError):
@@ -34,6 +35,8 @@ class Place:
     """Latest end of a packet until there, in seconds."""
     turn: tuple[int, ...] | None
     """The film's display matrix."""
+    colour: ColourTags
+    """The film's, which its first picture has."""
 
 
 def place_of(frame: Frame) -> Place | None:

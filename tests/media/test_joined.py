@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,7 +23,7 @@ def recording(path: Path, layout: str = "stereo", frames: int = 25, sound: str =
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg2video", rate=_RATE)
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        audio = container.add_stream(sound, rate=_SAMPLES)
+        audio: Any = container.add_stream(sound, rate=_SAMPLES)
         audio.layout = layout
         for number in range(frames):
             picture = av.VideoFrame.from_ndarray(chance.integers(0, 255, (64, 96, 3), np.uint8), format="rgb24")

@@ -109,7 +109,7 @@ def test_a_place_that_is_none_is_noticed(film: Path) -> None:
     place = places[-1]
     for wrong in (place.pts + 1, place.pts * 1000):
         with pytest.raises(OtherPictureError):
-            list(jumped(film, Place(place.index, wrong, place.packets, place.end, place.turn), known))
+            list(jumped(film, Place(place.index, wrong, place.packets, place.end, place.turn, place.colour), known))
 
 
 def test_films_that_must_be_read_from_their_beginning(film: Path, pictures: list[Any], tmp_path: Path) -> None:

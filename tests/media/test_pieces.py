@@ -127,7 +127,7 @@ def test_a_jump_that_leads_elsewhere_is_not_believed(
     def off(self: Followed, until: int) -> Place | None:
         found = place(self, until)
         tried.append(found)
-        return found and Place(found.index - 1, found.pts, found.packets, found.end, found.turn)
+        return found and Place(found.index - 1, found.pts, found.packets, found.end, found.turn, found.colour)
 
     monkeypatch.setattr(Followed, "place", off)
     maker = Segments(keyed, begun.folder, 16, parts, OPTIONS)

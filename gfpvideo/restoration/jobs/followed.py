@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gfpvideo.frames import Detection, Face, Frame, TrackedFrame
 from gfpvideo.media.atomic import sync, write_error
+from gfpvideo.media.colour import ColourTags
 from gfpvideo.media.source import Account, VideoSource
 from gfpvideo.media.trace import OtherPictureError, Place, place_of, trace
 from gfpvideo.restoration.jobs.folder import FOLLOWED, write_whole
@@ -47,6 +48,7 @@ class RecordedPlace(_Record):
     packets: int = Field(ge=0)
     end: Fraction
     turn: Annotated[tuple[int, ...], Field(min_length=9, max_length=9)] | None
+    colour: ColourTags
 
 
 def _bits(traces: list[int]) -> list[int]:
@@ -92,7 +94,7 @@ class FollowedRun(_Record):
         if not found:
             return None
         last = found[-1]
-        return Place(self.first + last.offset, last.pts, last.packets, last.end, last.turn)
+        return Place(self.first + last.offset, last.pts, last.packets, last.end, last.turn, last.colour)
 
 
 class Whole(_Record):
@@ -128,7 +130,14 @@ class _Gathered:
         frame, offset = tracked.frame, len(self.pts)
         if (place := place_of(frame)) is not None:
             self.places.append(
-                RecordedPlace(offset=offset, pts=place.pts, packets=place.packets, end=place.end, turn=place.turn)
+                RecordedPlace(
+                    offset=offset,
+                    pts=place.pts,
+                    packets=place.packets,
+                    end=place.end,
+                    turn=place.turn,
+                    colour=place.colour,
+                )
             )
         if tracked.cut:
             self.cuts.append(offset)
