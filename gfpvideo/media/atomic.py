@@ -25,7 +25,7 @@ def atomic_target(target: Path, *, overwrite: bool) -> Iterator[Path]:
         OutputError: if the folder cannot be written, or the target exists (before or after) without ``overwrite``.
     """
     check_target(target, overwrite=overwrite)
-    scratch = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
+    scratch = _scratch(target, secrets.token_hex(4))
     try:
         yield scratch
         check_target(target, overwrite=overwrite)
@@ -81,7 +81,8 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that cannot be written, before any work is done.
 
     Raises:
-        OutputError: if its folder is missing or read-only, or it exists and ``overwrite`` is false.
+        OutputError: if its folder is missing or read-only, its name is too long, or it exists and ``overwrite`` is
+            false.
     """
     if not target.parent.is_dir():
         raise OutputError(f"{target.parent}: no such folder; create it first")
@@ -91,6 +92,25 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target}: exists already; give --overwrite to replace it, or another name with -o")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{target.parent}: the folder cannot be written; give another target with -o")
+    excess = len(os.fsencode(_scratch(target, "0" * 8).name)) - _longest_name(target.parent)
+    if excess > 0:
+        raise OutputError(
+            f"{target}: the name is too long by {excess} bytes (while it is written, more stands before and behind it);"
+            " give another with -o"
+        )
+
+
+def _scratch(target: Path, token: str) -> Path:
+    """Where a target is written, until it is whole."""
+    return target.with_name(f".{target.stem}.{token}.partial{target.suffix}")
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes that a file's name may have."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # systems that do not tell
+        return 255
 
 
 def make_folder(target: Path) -> None:

@@ -372,6 +372,14 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
         gfpvideo.restore(film, tmp_path / "a.avi")
 
 
+def test_names_may_be_as_long_as_leaves_room_for_what_stands_beside_them(film: Path, tmp_path: Path) -> None:
+    longest = "\u3042" * 77 + "ab.mkv"  # 237 bytes; the partial file's name has 255
+    gfpvideo.restore(film, tmp_path / longest, RestoreOptions(preset="ultrafast", **QUICK))
+    assert [path.name for path in tmp_path.glob("*.mkv")] == [longest]
+    with pytest.raises(OutputError, match="name is too long by 1 bytes"):
+        gfpvideo.restore(film, tmp_path / f"c{longest}", RestoreOptions(**QUICK))
+
+
 @pytest.mark.parametrize(
     ("pix_fmt", "codec", "kept", "words"),
     [
