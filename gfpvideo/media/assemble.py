@@ -13,7 +13,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Discard, Stream
 
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
@@ -94,9 +94,12 @@ class Assembly:
 
     @cached_property
     def _wanted(self) -> list[Stream]:
-        """The other streams, less the tracks of timecode, where the picture's tag says the same."""
-        retold = self._muxer in _WITH_TIMECODE
-        return [each for each in self.source.other_streams if not (retold and _is_timecode(each))]
+        """The other streams, less those that say what is told otherwise."""
+        return [stream for stream in self.source.other_streams if not self._is_retold(stream)]
+
+    def _is_retold(self, stream: Stream) -> bool:
+        """Whether it is a track of timecode, where the picture's tag says the same, or one of chapters."""
+        return _is_chapters(stream) or (self._muxer in _WITH_TIMECODE and _is_timecode(stream))
 
     def write(self, segments: Sequence[Segment]) -> None:
         """Mux everything; the target appears when it is complete.
@@ -128,6 +131,18 @@ class Assembly:
             for stream, packet in _merged(timed, self._others(others)):
                 packet.stream = stream
                 container.mux_one(packet)
+        self.warnings += self._untold(scratch)
+
+    def _untold(self, written: Path) -> Iterator[str]:
+        """What the container did not take of what concerns the whole film: no list tells, so it is read again."""
+        suffix = self.target.suffix.lower()
+        with av.open(f"file:{written}") as film:
+            told, chapters = {key.lower() for key in film.metadata}, film.chapters()
+        lost = [key for key in _tags(self.source.container.metadata) if key.lower() not in told]
+        if lost:
+            yield f"the tags {', '.join(lost)} cannot be held by {suffix}: left out (.mkv holds them)"
+        if self.source.chapters() and not chapters:
+            yield f"chapters cannot be held by {suffix}: left out (.mkv and .mp4 hold them)"
 
     def _others(self, others: "dict[int, Stream | AudioRecoder]") -> Iterator[_Addressed]:
         """The packets of everything but the picture, and where they go."""
@@ -242,11 +257,14 @@ class Assembly:
     def _muxer_options(self, muxer: str) -> dict[str, str]:
         """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step.
 
-        Matroska's numbers of files and tracks are random unless FFmpeg is told to be exact to the bit.
+        Matroska's numbers of files and tracks are random unless FFmpeg is told to be exact to the bit. Tags of phones
+        and cameras have names of their own (``com.apple.quicktime.make``), which stand in another kind of list.
         """
         options = {"fflags": "+bitexact"}
         if muxer not in {"mp4", "mov"}:
             return options
+        if any(key.startswith("com.") for key in self.source.container.metadata):
+            options["movflags"] = "use_metadata_tags"
         bases = [stream.time_base for stream in [self.source.stream, *self._streams] if stream.time_base]
         fine = math.lcm(*(base.denominator for base in bases))
         return options | {"movie_timescale": str(fine if fine <= _MAX_TIMESCALE else bases[0].denominator)}
@@ -261,6 +279,11 @@ def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
 
 def _is_timecode(stream: Stream) -> bool:
     return stream.type == "data" and _TIMECODE in stream.metadata
+
+
+def _is_chapters(stream: Stream) -> bool:
+    """Whether it is a track of titles that FFmpeg has read as the film's chapters."""
+    return stream.type == "data" and stream.discard == Discard.all and bool(stream.container.chapters())
 
 
 def _constant_rate(source: VideoSource, segments: Sequence[Segment]) -> Fraction | None:
