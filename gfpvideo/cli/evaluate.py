@@ -81,8 +81,8 @@ def evaluate_benchmark(
     models = model or ["auto"]
     options = [RestoreOptions.parse({"model": name, "precision": precision}) for name in models]
     generators = {
-        Path(name).name: load_generator(name, precision=chosen.precision, weights_dir=weights_dir)
-        for name, chosen in zip(models, options, strict=True)
+        column: load_generator(name, precision=chosen.precision, weights_dir=weights_dir)
+        for column, name, chosen in zip(_columns(models), models, options, strict=True)
     }
     with tqdm(unit="face", file=sys.stderr, disable=None) as bar:
         evaluation = benchmark(
@@ -95,6 +95,12 @@ def evaluate_benchmark(
             on_picture=counting(bar),
         )
     return _report(evaluation, json, html)
+
+
+def _columns(models: list[str]) -> list[str]:
+    """What the columns of a table are called: files by their names, unless two have the same."""
+    names = [Path(model).name for model in models]
+    return [name if names.count(name) == 1 else model for name, model in zip(names, models, strict=True)]
 
 
 @evaluate_app.command("stability")

@@ -13,6 +13,7 @@ from gfpvideo.cli import app
 from gfpvideo.evaluate import compare
 from gfpvideo.generator.generator import load_generator
 from helpers import write_film
+from quick import random_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,3 +122,15 @@ def test_a_benchmark_is_repeatable_and_compares_models(
     other = compare.benchmark(clean, {"compact": generator}, seed=1, examples=1)
     assert other.columns["degraded"]["psnr"] != results[0]["figures"]["degraded"]["psnr"]
     assert [picture.shape for picture in other.examples[0].pictures] == [(256, 256, 3)] * 3
+
+
+@pytest.mark.slow
+def test_models_whose_files_have_one_name_have_columns_of_their_own(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    paths = []
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        paths.append(random_model(tmp_path / folder / "checkpoint.safetensors", 128))
+    models = [argument for path in paths for argument in ("--model", path)]
+    assert run("benchmark", folders[1], *models, "--json", tmp_path / "e.json")[0] == 0
+    found = json.loads((tmp_path / "e.json").read_text())["figures"]
+    assert list(found) == ["degraded", *map(str, paths)]
