@@ -101,9 +101,10 @@ def _through(
         except (av.error.BlockingIOError, av.error.EOFError):
             return
         assert isinstance(pulled, VideoFrame)
-        if pulled.pts is not None and pulled.time_base:
-            pulled.pts = round(pulled.pts * pulled.time_base / time_base)
-        pulled.time_base = time_base
+        ticks = pulled.time_base / time_base if pulled.time_base else Fraction(1)
+        if pulled.pts is not None:
+            pulled.pts = round(pulled.pts * ticks)
+        pulled.duration, pulled.time_base = round(pulled.duration * ticks), time_base
         yield pulled
 
 

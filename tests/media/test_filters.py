@@ -9,6 +9,7 @@ import pytest
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.errors import OptionError
+from gfpvideo.media.source import VideoSource
 from helpers import facts, smooth_picture, write_film
 
 
@@ -29,6 +30,22 @@ def test_filters_see_every_picture(where: str, clip: Path, tmp_path: Path) -> No
     rows = [[np.frombuffer(plane, np.uint8).reshape(64, 96) for plane in planes] for planes in expected.planes]
     assert seen.planes == [[plane[::-1].tobytes() for plane in planes] for planes in rows]
     assert seen.pts == expected.pts
+
+
+@pytest.mark.parametrize(
+    ("chain", "times_as_long"),
+    [(("bwdif=mode=send_frame:deint=all",), 1.0), (("fps=50",), 0.5), (("fieldmatch", "decimate"), 1.25)],
+)
+def test_the_last_frame_is_shown_as_long_as_those_before_it(
+    chain: tuple[str, ...], times_as_long: float, tmp_path: Path
+) -> None:
+    """Filters count in ticks of their own."""
+    film = write_film(tmp_path / "film.mp4", [np.full((64, 96, 3), 10 * index, np.uint8) for index in range(20)])
+    with VideoSource(film) as plain:
+        assert list(plain.frames())
+    with VideoSource(film, filters=chain) as source:
+        pts = [frame.pts for frame in source.frames()]
+    assert source.last_duration == pts[-1] - pts[-2] == times_as_long * plain.last_duration
 
 
 def test_filters_after_may_change_the_size(clip: Path, tmp_path: Path) -> None:
