@@ -81,8 +81,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that cannot be written, before any work is done.
 
     Raises:
-        OutputError: if its folder is missing or read-only, its name is too long, or it exists and ``overwrite`` is
-            false.
+        OutputError: if its folder is missing or read-only, or it exists and ``overwrite`` is false.
     """
     if not target.parent.is_dir():
         raise OutputError(f"{target.parent}: no such folder; create it first")
@@ -92,6 +91,14 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target}: exists already; give --overwrite to replace it, or another name with -o")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{target.parent}: the folder cannot be written; give another target with -o")
+
+
+def check_name(target: Path) -> None:
+    """Refuse a target whose name leaves no room for that of the file that it is until it is whole.
+
+    Raises:
+        OutputError: if it does not.
+    """
     excess = len(os.fsencode(_scratch(target, "0" * 8).name)) - _longest_name(target.parent)
     if excess > 0:
         raise OutputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from gfpvideo.media.assemble import Assembly
-from gfpvideo.media.atomic import check_target
+from gfpvideo.media.atomic import check_name, check_target
 from gfpvideo.media.segment import try_encoder
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.space import check_space
@@ -37,6 +37,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
         GfpvideoError: if the target cannot be written, or not hold what it has to.
     """
     check_target(target, overwrite=options.overwrite)
+    check_name(target)
     assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
     assembly.plan()
     try_encoder(film, options)

@@ -6,7 +6,7 @@ from threading import Event as Flag
 
 from gfpvideo.errors import StoppedError
 from gfpvideo.frames import Frame, TrackedFrame
-from gfpvideo.media.atomic import check_target
+from gfpvideo.media.atomic import check_name, check_target
 from gfpvideo.media.still import check_sides, read_picture, write_picture
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
@@ -32,6 +32,7 @@ def restore_picture(
 ) -> Iterator[Event]:
     """Restore one photograph; arguments and errors as :func:`gfpvideo.restoration.film.restore_film`."""
     check_target(target, overwrite=options.overwrite)
+    check_name(target)
     picture = read_picture(source, target)
     check_sides(picture, target, options.upscale)
     yield Loading()

@@ -18,7 +18,7 @@ from gfpvideo.restoration.batch import found_in, targets_of
 from gfpvideo.restoration.events import Done, FilmDone, FrameDone, Loading, PictureDone, SegmentDone
 from gfpvideo.restoration.jobs.folder import JOB, LOCK, work_folder
 from gfpvideo.restoration.run import Job
-from helpers import facts, packets
+from helpers import facts, packets, write_film
 from quick import QUICK, QUICK_ARGUMENTS
 
 PART = RestoreOptions.parse(QUICK | {"end": "1", "segment": 8, "preset": "ultrafast"})
@@ -54,6 +54,18 @@ def test_one_broken_reel_stops_nothing(archive: Path, tmp_path: Path) -> None:
     assert finished == [("photo.png", 1), ("a.mp4", 2), ("c.mkv", 4)]
     gfpvideo.restore(archive / "a.mp4", tmp_path / "alone.mp4", PART)
     assert packets(tmp_path / "out" / "a.mp4") == packets(tmp_path / "alone.mp4")
+
+
+def test_a_name_that_is_too_long_stops_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("a.mkv", f"{'b' * 235}.mkv"):
+        write_film(folder / name, [np.full((48, 64, 3), 10 * index, np.uint8) for index in range(3)])
+    report = gfpvideo.restore(folder, tmp_path / "out", RestoreOptions(preset="ultrafast", **QUICK))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mkv"]
+    (warning,) = report.warnings
+    assert warning.startswith("skipped: ")
+    assert "the name is too long by 2 bytes" in warning
 
 
 def test_what_was_made_of_a_folders_files_is_not_restored_with_them(tmp_path: Path) -> None:

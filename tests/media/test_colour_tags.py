@@ -51,7 +51,7 @@ def _pictures(path: Path) -> list[av.VideoFrame]:
         return list(container.decode(video=0))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_film_bears_the_tags_of_its_first_picture(workers: int, film: Path, tmp_path: Path) -> None:
     assert {tags_of(picture) for picture in _pictures(film)} == {BT601, BT709}
     target = tmp_path / "restored.mkv"

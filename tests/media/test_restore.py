@@ -372,7 +372,8 @@ def test_targets_are_protected(film: Path, tmp_path: Path) -> None:
         gfpvideo.restore(film, tmp_path / "a.avi")
 
 
-def test_names_may_be_as_long_as_leaves_room_for_what_stands_beside_them(film: Path, tmp_path: Path) -> None:
+def test_names_may_be_as_long_as_leaves_room_for_what_stands_beside_them(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", pictures(3))
     longest = "\u3042" * 77 + "ab.mkv"  # 237 bytes; the partial file's name has 255
     gfpvideo.restore(film, tmp_path / longest, RestoreOptions(preset="ultrafast", **QUICK))
     assert [path.name for path in tmp_path.glob("*.mkv")] == [longest]

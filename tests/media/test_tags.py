@@ -50,7 +50,7 @@ def told(path: Path) -> tuple[dict[str, str], list[str]]:
         return dict(container.metadata), [chapter["metadata"]["title"] for chapter in container.chapters()]
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mov", pytest.param(".mp4", marks=pytest.mark.slow), ".mkv"])
 def test_a_phones_tags_come_back(suffix: str, tmp_path: Path) -> None:
     source = film(tmp_path / "phone.mov", PHONE, [], {"movflags": "use_metadata_tags"})
     report = gfpvideo.restore(source, tmp_path / f"restored{suffix}", RestoreOptions(**QUICK))
@@ -59,7 +59,7 @@ def test_a_phones_tags_come_back(suffix: str, tmp_path: Path) -> None:
     assert {key.lower(): value for key, value in PHONE.items()}.items() <= tags.items()
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.slow)])
 def test_chapters_of_mp4_are_no_lost_stream(suffix: str, tmp_path: Path) -> None:
     source = film(tmp_path / "film.mp4", {"title": "A film"}, ["One", "Two"])
     report = gfpvideo.restore(source, tmp_path / f"restored{suffix}", RestoreOptions(strict=True, **QUICK))
