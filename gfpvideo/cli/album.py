@@ -63,6 +63,8 @@ def album(
         _look(found, quiet)
         people = found.people()
         if restore is not None and output is not None:
+            if not people:
+                show_warnings(found.warnings)  # why there may be nobody
             return _restored(found, _chosen(people, restore), output, quiet)
     _show(found, people, sheet or folder.resolve().with_name(f"{folder.resolve().name}.people.png"), as_json)
     show_warnings(found.warnings)

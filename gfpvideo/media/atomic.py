@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gfpvideo.errors import OutputError
@@ -114,10 +114,10 @@ def _scratch(target: Path, token: str) -> Path:
 
 def _longest_name(folder: Path) -> int:
     """Bytes that a file's name may have."""
-    try:
-        return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # systems that do not tell
-        return 255
+    told = 0
+    with suppress(AttributeError, OSError, ValueError):  # not every system tells
+        told = os.pathconf(folder, "PC_NAME_MAX")
+    return told if told > 0 else 255
 
 
 def make_folder(target: Path) -> None:

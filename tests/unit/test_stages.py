@@ -39,10 +39,13 @@ def test_it_runs_ahead_but_not_far() -> None:
 
 
 def test_what_is_imported_beside_is_there_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "slow_to_import.py").write_text("import threading, time; time.sleep(0.2); by = threading.get_ident()")
+    code = "import sys, threading; sys.may_go_on.wait(10); by = threading.get_ident()"
+    (tmp_path / "slow_to_import.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "may_go_on", threading.Event(), raising=False)
     with pytest.raises(OSError, match="beside it"), importing("slow_to_import"):
         assert "by" not in vars(sys.modules.get("slow_to_import", object))
+        vars(sys)["may_go_on"].set()
         raise OSError("beside it")
     assert sys.modules["slow_to_import"].by != threading.get_ident()
     with importing("nowhere_to_be_found"):  # whoever needs that says so

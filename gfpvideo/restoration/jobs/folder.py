@@ -43,7 +43,7 @@ def work_folder(target: Path) -> Path:
 
 def bytes_done(target: Path) -> int:
     """How much of a target lies in its work folder."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # whoever locks it says what is wrong with it
         return sum(item.stat().st_size for item in work_folder(target).iterdir() if item.is_file())
     return 0
 
