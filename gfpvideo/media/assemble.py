@@ -13,7 +13,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
+from av.stream import Discard, Disposition, Stream
 
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
@@ -39,9 +39,12 @@ UNTELECINED = Fraction(4, 5)
 _Addressed = tuple[Stream, Packet]
 """A packet and the stream that it goes to."""
 _CONTAINER_TAGS = {
-    "major_brand", "minor_version", "compatible_brands", "encoder", "duration", "software", "alpha_mode",
+    "major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "duration", "software",
+    "alpha_mode",
 }  # fmt: skip
 """Tags that describe the old file, not the film."""
+_BESIDE_PHONES = {"creation_time", "location", "location-eng"}
+"""Tags that FFmpeg writes apart from all others."""
 
 
 @dataclass
@@ -137,10 +140,11 @@ class Assembly:
         """What the container did not take of what concerns the whole film: no list tells, so it is read again."""
         suffix = self.target.suffix.lower()
         with av.open(f"file:{written}") as film:
-            told, chapters = {key.lower() for key in film.metadata}, film.chapters()
-        lost = [key for key in _tags(self.source.container.metadata) if key.lower() not in told]
+            told, chapters = {_folded(key) for key in film.metadata}, film.chapters()
+        lost = [key for key in _tags(self.source.container.metadata) if _folded(key) not in told]
         if lost:
-            yield f"the tags {', '.join(lost)} cannot be held by {suffix}: left out (.mkv holds them)"
+            hint = "" if suffix == ".mkv" else " (.mkv holds more)"
+            yield f"the tags {', '.join(lost)} cannot be held by {suffix}: left out{hint}"
         if self.source.chapters() and not chapters:
             yield f"chapters cannot be held by {suffix}: left out (.mkv and .mp4 hold them)"
 
@@ -157,6 +161,9 @@ class Assembly:
                 yield from ((target.stream, encoded) for encoded in target.packets(None))
                 if target.damaged:
                     self.warnings.append(f"{target.damaged} damaged packets of sound could not be decoded: skipped")
+                if target.overlapping:
+                    what = f"{target.overlapping} pieces of sound"
+                    self.warnings.append(f"{what} were to be heard with those before them: left out")
 
     def _add_streams(
         self, container: OutputContainer, template: Stream
@@ -232,6 +239,17 @@ class Assembly:
             self.warnings.append("the timecode is left out: it is that of the film's beginning")
         return video
 
+    @property
+    def _is_of_a_phone(self) -> bool:
+        """Whether the film's tags are of the kind that phones write, with nothing beside them.
+
+        In a list of theirs, programs do not look for titles and artists, and covers have no place there.
+        """
+        tags = set(_tags(self.source.container.metadata))
+        of_phones = {key for key in tags if key.startswith("com.")}
+        cover = any(stream.disposition & Disposition.attached_pic for stream in self._wanted)
+        return bool(of_phones) and tags <= of_phones | _BESIDE_PHONES and not cover
+
     @cached_property
     def _timecode(self) -> str | None:
         """That of the first frame, as the picture's tag or a track of its own tells it."""
@@ -258,12 +276,12 @@ class Assembly:
         """Edit lists of MP4 count in the movie's time scale: fine enough for every stream, sound stays in step.
 
         Matroska's numbers of files and tracks are random unless FFmpeg is told to be exact to the bit. Tags of phones
-        and cameras have names of their own (``com.apple.quicktime.make``), which stand in another kind of list.
+        have names of their own (``com.apple.quicktime.make``), which stand in another kind of list.
         """
         options = {"fflags": "+bitexact"}
         if muxer not in {"mp4", "mov"}:
             return options
-        if any(key.startswith("com.") for key in self.source.container.metadata):
+        if self._is_of_a_phone:
             options["movflags"] = "use_metadata_tags"
         bases = [stream.time_base for stream in [self.source.stream, *self._streams] if stream.time_base]
         fine = math.lcm(*(base.denominator for base in bases))
@@ -275,6 +293,11 @@ def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
         with av.open(f"file:{segment.path}") as other:
             if not same_codec(template.codec_context, other.streams.video[0].codec_context):
                 raise OutputError(f"{segment.path}: was encoded differently; remove its folder and restore again")
+
+
+def _folded(key: str) -> str:
+    """A tag's name without what Matroska changes of it."""
+    return key.lower().replace(" ", "_")
 
 
 def _is_timecode(stream: Stream) -> bool:

@@ -50,7 +50,7 @@ class AudioRecoder:
         Raises:
             OptionError: if the encoder does not take this sound.
         """
-        self.damaged = 0
+        self.damaged = self.overlapping = 0
         """Packets that could not be decoded."""
         self._source = source
         rate = _nearest(codec.audio_rates or [], source.rate)
@@ -109,16 +109,21 @@ class AudioRecoder:
         except av.error.FFmpegError:
             self.damaged += 1
             return []
+        kept = []
         for frame in frames:
             # In samples, as resamplers that change anything count: those that change nothing hand times on as they are.
             base = Fraction(1, frame.sample_rate)
             if frame.pts is not None:
                 assert self._source.time_base is not None
-                begins = max(self._ends, frame.pts * self._source.time_base)  # encoders take no sound twice of one time
+                begins = frame.pts * self._source.time_base
+                if begins + frame.samples * base / 2 < self._ends:  # encoders take no sound twice of one time
+                    self.overlapping += 1
+                    continue
                 frame.pts = round(begins / base)
                 self._ends = begins + frame.samples * base
             frame.time_base = base
-        return frames
+            kept.append(frame)
+        return kept
 
 
 def _nearest(offered: list[int], wanted: int) -> int:

@@ -138,6 +138,9 @@ class VideoSource:
             pts = ticks - round(part.offset / self.time_base)
             self.last_duration = picture.duration or self.last_duration
             number = first + index if self._count_all else count
+            if count == first:
+                self._colour = OneColour(tags_of(picture) if since is None else since.colour)
+            self._colour(picture, number)
             yield self._frame(picture, number, pts, self._place(decoder, repair, number, ticks))
             count += 1
         if count == first:
@@ -189,7 +192,6 @@ class VideoSource:
             if index == 0:
                 self._look_at(picture, since)
                 self.warnings += converter.warnings
-            self._colour(picture, index)
             time = ticks * self.time_base - self._began
             if self._span.past(time):
                 return
@@ -218,16 +220,23 @@ class VideoSource:
         Args:
             indexes: which streams.
         """
-        part, repair = self._known_part(), PacketRepair()
+        repair = PacketRepair()
         with open_container(self.path) as container:
-            for packet in packets_of(container):
-                repair(packet)
-                found = times(packet)
-                if found is not None and self._span.exhausted(found[0] - self._began):
-                    break
-                if packet.stream_index in indexes and (self._span.whole or part.trim(packet, packet.stream.type)):
-                    yield packet
+            packets = packets_of(container)
+            if not self._span.whole:
+                # What belongs to a part is told by the times that the film bears, the picture's as well.
+                packets = self._trimmed(packets, indexes)
+            yield from (packet for packet in repair(packets) if packet.stream_index in indexes)
             self.warnings += repair.findings([container.streams[index] for index in sorted(indexes)])
+
+    def _trimmed(self, packets: Iterator[Packet], indexes: Collection[int]) -> Iterator[Packet]:
+        part = self._known_part()
+        for packet in packets:
+            found = times(packet)
+            if found is not None and self._span.exhausted(found[0] - self._began):
+                return
+            if packet.stream_index in indexes and part.trim(packet, packet.stream.type):
+                yield packet
 
     @property
     def from_the_beginning(self) -> bool:
@@ -260,7 +269,6 @@ class VideoSource:
             self.warnings.append("the picture's transparency is stored beside it (WebM), which is not read: left out")
         self.display_matrix = display_matrix(first) if since is None else since.turn
         self._orientation = orientation_of(first, self.stream.sample_aspect_ratio, self.display_matrix)
-        self._colour = OneColour(tags_of(first) if since is None else since.colour)
 
     def _frame(self, picture: VideoFrame, index: int, pts: int, place: Place | None) -> Frame:
         picture.pts = pts

@@ -75,5 +75,7 @@ class _Intervals:
         if self._count > 1 and self._first is not None and self._last is not None:
             times = Fraction(self._last - self._first, self._count - 1) / self._told
             if abs(times - 1) > _TOLERANCE:
-                return [f"filters changed the frame rate: it is {float(1 / times):.3g} times what the header says"]
+                return [
+                    f"the frame rate is {float(1 / times):.3g} times what the header says: sound will not stay in step"
+                ]
         return []

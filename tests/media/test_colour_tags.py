@@ -1,5 +1,7 @@
 """Films whose colour tags change on the way: the samples are the source's, the tags those of the first picture."""
 
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,11 @@ import numpy as np
 import pytest
 
 import gfpvideo
-from gfpvideo.media.colour import tags_of
+from gfpvideo.frames import Frame
+from gfpvideo.media.colour import ColourTags, tags_of
+from gfpvideo.media.source import VideoSource
+from gfpvideo.media.span import Span
+from gfpvideo.media.trace import Place
 from quick import QUICK
 
 BT601, BT709 = (1, 6, 6, 6), (1, 1, 1, 1)
@@ -49,6 +55,38 @@ def film(tmp_path: Path) -> Path:
 def _pictures(path: Path) -> list[av.VideoFrame]:
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
+
+
+def tags_of_all(frames: Iterable[Frame]) -> set[ColourTags]:
+    pictures: list[Any] = [frame.picture for frame in frames]
+    return {tags_of(picture) for picture in pictures}
+
+
+def test_a_part_bears_the_tags_of_its_own_first_picture(film: Path) -> None:
+    """Whether its frames are numbered from its beginning, or, as for --tracks, from the film's."""
+    for count_all, first in ((False, 0), (True, 20)):
+        with VideoSource(film, Span(Fraction(4, 5)), count_all=count_all) as source:
+            frames = list(source.frames())
+        assert (frames[0].index, len(frames)) == (first, 12)
+        assert tags_of_all(frames) == {BT709}
+        assert source.warnings == []
+
+
+def test_a_part_that_ends_where_they_change_has_one_set(film: Path) -> None:
+    with VideoSource(film, Span(end=Fraction(16, 25))) as source:
+        assert len(list(source.frames())) == 16
+    assert source.warnings == []
+
+
+def test_a_change_is_named_by_its_frame_wherever_reading_began(film: Path) -> None:
+    with VideoSource(film) as source:
+        places = [frame.place for frame in source.frames() if isinstance(frame.place, Place)]
+    assert {place.index for place in places} >= {12, 20}
+    for place in places:
+        with VideoSource(film) as source:
+            assert tags_of_all(source.frames(place)) == {BT601}
+        (warning,) = source.warnings
+        assert f"at frame {max(16, place.index)} " in warning
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])

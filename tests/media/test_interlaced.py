@@ -121,7 +121,7 @@ def test_a_pipe_s_header_tells_the_rate_of_what_comes_out(tmp_path: Path) -> Non
         command = [sys.executable, "-m", "gfpvideo", "pipe", str(film), *QUICK_ARGUMENTS, *flags]
         piped = subprocess.run(command, capture_output=True, check=not warned)
         assert header in piped.stdout[:100]
-        assert (b"filters changed the frame rate: it is 0.333 times" in piped.stderr) == warned
+        assert (b"the frame rate is 0.333 times what the header says" in piped.stderr) == warned
 
 
 def test_wrong_filters_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
+from gfpvideo.media.source import VideoSource
+from gfpvideo.media.span import Span
 from helpers import facts
 from quick import QUICK
 
@@ -62,6 +64,41 @@ def test_sound_goes_on_where_recordings_were_joined(before: str, after: str, tmp
     pts = facts(target).pts
     assert max(after - before for before, after in pairwise(pts)) <= Fraction(41, 1000)
     assert abs(ends(target, "audio") - ends(target, "video")) < Fraction(1, 8)
+
+
+def test_a_part_of_joined_recordings_keeps_sound_and_picture_together(tmp_path: Path) -> None:
+    """Which pictures and which sound belong to it is told by the same times: those that the film bears."""
+    film = tmp_path / "film.ts"
+    film.write_bytes(
+        recording(tmp_path / "one.ts", frames=25, sound="mp2") + recording(tmp_path / "two.ts", frames=75, sound="mp2")
+    )
+    with VideoSource(film, Span(Fraction(3, 2), Fraction(5, 2))) as source:
+        assert len(list(source.frames())) == 25
+        (audio,) = source.other_streams
+        packets: Any = source.others({audio.index})
+        times = [packet.dts * packet.time_base for packet in packets]
+        began = source.time_base * (source.stream.start_time or 0)
+    assert all(-Fraction(1, 10) < time - began < Fraction(11, 10) for time in times)
+    assert max(times) - min(times) > Fraction(9, 10)
+
+
+def test_sound_whose_clock_runs_short_does_not_drift(tmp_path: Path) -> None:
+    """A hundredth more samples than its times say, as of a card that nothing keeps in step."""
+    film, target = tmp_path / "film.mkv", tmp_path / "out.mkv"
+    film.write_bytes(recording(tmp_path / "one.mkv", frames=200))
+    short = tmp_path / "short.mkv"
+    with av.open(str(film)) as before, av.open(str(short), "w") as after:
+        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
+        for packet in before.demux():
+            if packet.dts is None or packet.pts is None:
+                continue
+            if packet.stream.type == "audio":
+                packet.pts = packet.dts = round(packet.pts * 0.99)
+            packet.stream = streams[packet.stream_index]
+            after.mux(packet)
+    report = gfpvideo.restore(short, target, RestoreOptions(audio_codec="flac", preset="ultrafast", **QUICK))
+    assert report.warnings == []
+    assert abs(ends(target, "audio") - ends(short, "audio")) < Fraction(1, 20)
 
 
 def test_sound_that_changes_its_layout_is_encoded_as_it_began(tmp_path: Path) -> None:

@@ -59,6 +59,15 @@ def test_a_phones_tags_come_back(suffix: str, tmp_path: Path) -> None:
     assert {key.lower(): value for key, value in PHONE.items()}.items() <= tags.items()
 
 
+def test_a_title_stays_where_programs_look_for_it(tmp_path: Path) -> None:
+    """Not in the list of tags that phones write."""
+    source = film(tmp_path / "phone.mkv", {"title": "A film", "com.android.version": "14"}, [])
+    report = gfpvideo.restore(source, tmp_path / "restored.mp4", RestoreOptions(**QUICK))
+    assert b"\xa9nam" in Path(report.target).read_bytes()
+    (warning,) = report.warnings
+    assert "the tags COM.ANDROID.VERSION cannot be held by .mp4" in warning
+
+
 @pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.slow)])
 def test_chapters_of_mp4_are_no_lost_stream(suffix: str, tmp_path: Path) -> None:
     source = film(tmp_path / "film.mp4", {"title": "A film"}, ["One", "Two"])
@@ -70,10 +79,10 @@ def test_chapters_of_mp4_are_no_lost_stream(suffix: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("suffix", "left_out"),
-    [(".mp4", ["tags OWN "]), (".ts", ["tags title, OWN ", "chapters "]), (".flv", ["chapters "])],
+    [(".mp4", ["tags OWN_TAG "]), (".ts", ["tags title, OWN_TAG ", "chapters "]), (".flv", ["chapters "])],
 )
 def test_what_a_container_does_not_tell_is_named(suffix: str, left_out: list[str], tmp_path: Path) -> None:
-    source = film(tmp_path / "film.mkv", {"title": "A film", "own": "tag"}, ["One"])
+    source = film(tmp_path / "film.mkv", {"title": "A film", "own tag": "1"}, ["One"])
     report = gfpvideo.restore(source, tmp_path / f"restored{suffix}", RestoreOptions(**QUICK))
     named = [warning for warning in report.warnings if f"cannot be held by {suffix}" in warning]
     assert len(named) == len(left_out)
