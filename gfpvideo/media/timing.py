@@ -62,17 +62,15 @@ class TimestampRepair:
             yield self._release(waiting)
 
     def _release(self, waiting: deque[tuple[Item, int | None]]) -> tuple[Item, int]:
-        # The frame that leaves gets the smallest timestamp of the whole window, not its own: that is what sorts them. A
-        # timestamp that can no longer be used (another frame's making up has passed it) is thrown away for the next.
+        # The frame that leaves gets the smallest timestamp of the whole window, not its own: that is what sorts them.
+        # One that cannot be used (equal to that before it, or passed by one that was made up) is thrown away, and not
+        # the next one taken: that is another frame's.
         missing = sum(1 for _ in takewhile(lambda item: item[1] is None, waiting))
         frame, pts = waiting.popleft()
-        chosen = None
-        while pts is not None and self._usable and chosen is None:
-            smallest = heapq.heappop(self._usable)
-            chosen = smallest if self._later(smallest) else None
-        if chosen is None:
+        chosen = heapq.heappop(self._usable) if pts is not None and self._usable else None
+        if chosen is None or not self._later(chosen):
             # Timestamps of frames further back stay in the heap: this one had none, so it takes none from them.
-            chosen = self._made_up(missing)
+            chosen = self._made_up(max(1, missing))
         self.repaired += chosen != pts
         self._last = chosen
         return frame, chosen
@@ -80,9 +78,16 @@ class TimestampRepair:
     def _made_up(self, missing: int) -> int:
         """A timestamp for the first of ``missing`` frames without any."""
         if self._last is not None:
-            return self._last + self._step
+            return self._last + self._within(missing)
         # Before the first that is known: count back from it, so that all of the missing ones fit in front.
         return self._usable[0] - missing * self._step if self._usable else 0
+
+    def _within(self, missing: int) -> int:
+        """Ticks to the next frame of ``missing`` ones, so that good timestamps behind them stay as they are."""
+        following = min((pts for pts in self._usable if self._later(pts)), default=None)
+        if following is None or self._last is None:
+            return self._step
+        return max(1, min(self._step, (following - self._last) // (missing + 1)))
 
     def _later(self, pts: int) -> bool:
         return self._last is None or pts > self._last

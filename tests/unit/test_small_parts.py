@@ -61,6 +61,12 @@ def test_missing_timestamps_lie_between_their_neighbours() -> None:
     assert repaired([None, None], base, Fraction(30)) == ([0, 3000], 2)
 
 
+def test_an_equal_timestamp_moves_no_other() -> None:
+    """It would push all that follow by a frame, and every further one by one more."""
+    ticks: list[int | None] = [0, 40, 40, 80, 120, 160, 160, 160, 200, 240]
+    assert repaired(ticks, Fraction(1, 1000), Fraction(25)) == ([0, 40, 60, 80, 120, 160, 180, 190, 200, 240], 3)
+
+
 def test_a_clock_that_starts_again_goes_on() -> None:
     ticks: list[int | None] = [*range(100, 140), *range(20)]
     assert repaired(ticks, Fraction(1, 25), Fraction(25))[0] == list(range(100, 160))
