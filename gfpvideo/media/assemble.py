@@ -2,11 +2,13 @@
 
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -17,7 +19,7 @@ from av.stream import Discard, Disposition, Stream
 
 from gfpvideo.errors import OptionError, OutputError
 from gfpvideo.media.atomic import atomic_target, write_error
-from gfpvideo.media.audio import AudioRecoder, audio_encoder
+from gfpvideo.media.audio import AudioRecoder, audio_encoder, named_layout
 from gfpvideo.media.container import describe
 from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.orientation import NO_TURN, turn_of
@@ -30,19 +32,29 @@ _MAX_TIMESCALE = 100_000_000
 _WITHOUT_TIMES = ".avi"
 """A container that counts frames instead of timing them, and takes H.264 in another form alone."""
 _TIMECODE = "timecode"
+_WITH_EDITS = {"mp4", "mov"}
+_PRIMING = Fraction(1, 10)
+"""Seconds of sound before a film's beginning that decoders need, and that is not heard."""
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
 """Muxers that keep the picture's tag of that name; the first two make a track of it."""
+_IN_TRANSPORT_STREAMS = {
+    "mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "s302m", "pcm_bluray",
+    "mp1float", "mp2float", "mp3float", "dvbsub", "dvb_subtitle", "dvb_teletext", "libzvbi_teletextdec",
+}  # fmt: skip
+"""Sound and subtitles of transport streams, by their decoders; FFmpeg writes any other as data that nobody reads."""
 _WITH_ROTATION = {"mp4", "mov", "matroska", "webm"}
 """Muxers that say how a picture is to be turned before it is shown."""
 UNTELECINED = Fraction(4, 5)
 """Share of the frames that are left of a film that was carried over to television."""
 _Addressed = tuple[Stream, Packet]
 """A packet and the stream that it goes to."""
-_CONTAINER_TAGS = {
-    "major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "duration", "software",
-    "alpha_mode",
-}  # fmt: skip
-"""Tags that describe the old file, not the film."""
+_OF_THE_FILE = re.compile(
+    r"major_brand|minor_version|compatible_brands|encoder|encoding_tool|software|alpha_mode|_statistics.*"
+    r"|(duration|bps|number_of_frames|number_of_bytes|source_id)(-\w+)?"
+)
+"""Tags that describe the old file, not the film; some are what mkvmerge counts."""
+_UNSET = {("creation_time", "1970-01-01T00:00:00.000000Z")}
+"""What cameras without a clock say."""
 _BESIDE_PHONES = {"creation_time", "location", "location-eng"}
 """Tags that FFmpeg writes apart from all others."""
 
@@ -74,7 +86,7 @@ class Assembly:
         suffix = self.target.suffix.lower()
         for stream in self._wanted:
             if stream not in self._streams:
-                hint = "" if suffix == ".mkv" else " (.mkv holds more)"
+                hint = " (.mkv holds it)" if self._header_works([stream], "matroska") else ""
                 self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
         if self.strict and self.warnings:
             raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
@@ -141,7 +153,7 @@ class Assembly:
         suffix = self.target.suffix.lower()
         with av.open(f"file:{written}") as film:
             told, chapters = {_folded(key) for key in film.metadata}, film.chapters()
-        lost = [key for key in _tags(self.source.container.metadata) if _folded(key) not in told]
+        lost = [key for key in self._film_tags if _folded(key) not in told]
         if lost:
             hint = "" if suffix == ".mkv" else " (.mkv holds more)"
             yield f"the tags {', '.join(lost)} cannot be held by {suffix}: left out{hint}"
@@ -151,6 +163,8 @@ class Assembly:
     def _others(self, others: "dict[int, Stream | AudioRecoder]") -> Iterator[_Addressed]:
         """The packets of everything but the picture, and where they go."""
         for packet in self.source.others(set(others)):
+            if self._is_cut_off(packet):
+                continue
             target = others[packet.stream_index]
             if isinstance(target, AudioRecoder):
                 yield from ((target.stream, encoded) for encoded in target.packets(packet))
@@ -164,6 +178,15 @@ class Assembly:
                 if target.overlapping:
                     what = f"{target.overlapping} pieces of sound"
                     self.warnings.append(f"{what} were to be heard with those before them: left out")
+
+    def _is_cut_off(self, packet: Packet) -> bool:
+        """Whether a phone has trimmed it away; MP4 says so by an edit list, others have none, and would play it.
+
+        What a decoder needs to begin with stays.
+        """
+        if not packet.is_discard or self._muxer in _WITH_EDITS or packet.pts is None or packet.time_base is None:
+            return False
+        return not -_PRIMING <= packet.pts * packet.time_base < 0
 
     def _add_streams(
         self, container: OutputContainer, template: Stream
@@ -192,6 +215,7 @@ class Assembly:
 
     def _acceptable(self, streams: list[Stream], muxer: str) -> list[Stream]:
         """The streams that a container can hold, found by writing its header to memory."""
+        streams = [stream for stream in streams if self._is_readable(stream, muxer)]
         if self._header_works(streams, muxer):
             return streams
         accepted: list[Stream] = []
@@ -199,6 +223,14 @@ class Assembly:
             if self._header_works([*accepted, stream], muxer):
                 accepted.append(stream)
         return accepted
+
+    def _is_readable(self, stream: Stream, muxer: str) -> bool:
+        """Whether what FFmpeg would write of a stream can be read again: two muxers write what they do not know."""
+        if muxer == "mov" and stream.type == "data":
+            return self._header_works([stream], "mp4")
+        if muxer != "mpegts" or self._recodes(stream) or "mpegts" in self.source.container.format.name:
+            return True
+        return stream.codec_context is not None and stream.codec_context.name in _IN_TRANSPORT_STREAMS
 
     def _header_works(self, streams: list[Stream], muxer: str) -> bool:
         if not streams:
@@ -240,12 +272,18 @@ class Assembly:
         return video
 
     @property
+    def _film_tags(self) -> dict[str, str]:
+        """What the film says as a whole; its timecode, as of raw DV, is the picture's."""
+        tags = _tags(self.source.container.metadata)
+        return {key: value for key, value in tags.items() if key.lower() != _TIMECODE}
+
+    @property
     def _is_of_a_phone(self) -> bool:
         """Whether the film's tags are of the kind that phones write, with nothing beside them.
 
         In a list of theirs, programs do not look for titles and artists, and covers have no place there.
         """
-        tags = set(_tags(self.source.container.metadata))
+        tags = set(self._film_tags)
         of_phones = {key for key in tags if key.startswith("com.")}
         cover = any(stream.disposition & Disposition.attached_pic for stream in self._wanted)
         return bool(of_phones) and tags <= of_phones | _BESIDE_PHONES and not cover
@@ -254,12 +292,12 @@ class Assembly:
     def _timecode(self) -> str | None:
         """That of the first frame, as the picture's tag or a track of its own tells it."""
         streams = [self.source.stream, *(each for each in self.source.other_streams if _is_timecode(each))]
-        tags = (tag for stream in streams for tag in stream.metadata.items())
+        tags = (tag for each in (*streams, self.source.container) for tag in each.metadata.items())
         return next((value for key, value in tags if key.lower() == _TIMECODE), None)
 
     def _start(self, container: OutputContainer) -> None:
         """Write the header."""
-        container.metadata.update(_tags(self.source.container.metadata))
+        container.metadata.update(self._film_tags)
         container.set_chapters(self.source.chapters())
         try:
             with ffmpeg_log() as log:
@@ -341,12 +379,18 @@ def _decoding_time(packet: Packet) -> Fraction | None:
 
 def _copy_stream(container: OutputContainer, stream: Stream) -> Stream:
     copy = container.add_stream_from_template(stream, opaque=True)
+    if isinstance(stream, AudioStream) and stream.codec_context is not None:
+        copied: Any = copy.codec_context
+        copied.layout = named_layout(stream)
     _copy_tags(stream, copy)
     return copy
 
 
 def _copy_tags(stream: Stream, copy: Stream) -> None:
-    copy.metadata.update(_tags(stream.metadata))
+    tags = _tags(stream.metadata)
+    if "name" in tags:  # so MP4's title of a track is read, and written as a title alone
+        tags.setdefault("title", tags.pop("name"))
+    copy.metadata.update(tags)
     copy.disposition = stream.disposition
 
 
@@ -354,5 +398,5 @@ def _tags(metadata: dict[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in metadata.items()
-        if key.lower() not in _CONTAINER_TAGS and not key.startswith("_STATISTICS")
+        if not _OF_THE_FILE.fullmatch(key.lower()) and (key.lower(), value) not in _UNSET
     }

@@ -19,6 +19,9 @@ from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 _Kind = tuple[str, str, int]
 """Format, layout and rate of samples."""
 
+_USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""What so many channels are taken for where nobody says, as FFmpeg does."""
+
 
 def audio_encoder(name: str) -> Codec:
     """The audio encoder of that name.
@@ -33,6 +36,13 @@ def audio_encoder(name: str) -> Codec:
     if codec.type != "audio":
         raise OptionError(f"option audio-codec = {name!r}: not an audio encoder")
     return codec
+
+
+def named_layout(source: AudioStream) -> str:
+    """Which speakers a stream is for; AVI and others count channels alone, of which some containers hear nothing."""
+    layout: Any = source.codec_context.layout
+    name: str = layout.name
+    return _USUAL.get(layout.nb_channels, name) if name.endswith(" channels") else name
 
 
 class AudioRecoder:
@@ -57,7 +67,7 @@ class AudioRecoder:
         stream: Any = container.add_stream(codec.name, rate=rate)
         context = stream.codec_context
         heard: Any = source.codec_context
-        context.layout = heard.layout.name
+        context.layout = named_layout(source)
         context.format = _closest_format(codec, heard.format.name)
         if kbits is not None:
             context.bit_rate = 1000 * kbits

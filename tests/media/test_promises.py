@@ -130,7 +130,7 @@ def test_limits_refuse_and_options_raise_them(tape: Path, tmp_path: Path) -> Non
 
 
 def test_strict_makes_a_lost_stream_an_error(tape: Path, tmp_path: Path) -> None:
-    with pytest.raises(GfpvideoError, match=r"--strict: subtitle 2 .*mkv holds more"):
+    with pytest.raises(GfpvideoError, match=r"--strict: subtitle 2 .*mkv holds it"):
         gfpvideo.restore(tape, tmp_path / "out.mp4", RestoreOptions(strict=True))
     assert not list(tmp_path.iterdir())
 

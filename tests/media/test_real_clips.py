@@ -30,7 +30,6 @@ CLIPS = {
 }
 """Frames that a full decode gives, and how many of them show a face that is to be restored (None: not certain)."""
 WARNED = {
-    "androidx/sample_with_chapters.mp4": "data 2",
     "androidx/hdr10-video-with-sdr-container.mp4": "HDR10+",
 }
 """Clips that hold what cannot be written again, and how the warning names it."""

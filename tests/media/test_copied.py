@@ -1,0 +1,119 @@
+"""What is copied can be read again where it went, or is left out and named."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import gfpvideo
+from gfpvideo import RestoreOptions
+from quick import QUICK
+
+OPTIONS = RestoreOptions(preset="ultrafast", **QUICK)
+
+
+def film(path: Path, codec: str, sound: str, frames: int = 25) -> Path:
+    """Stereo silence at 48 kHz beside the picture."""
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        audio: Any = container.add_stream(sound, rate=48_000)
+        audio.layout = "stereo"
+        for number in range(frames):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 5 * number, np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        size = audio.codec_context.frame_size or 1024
+        kind, planes = audio.codec_context.format.name, 1 if audio.codec_context.format.is_packed else 2
+        silence: Any = np.zeros((planes, size * 2 // planes), np.int16 if kind.startswith("s16") else np.float32)
+        for begin in range(0, 1920 * frames, size):
+            heard = av.AudioFrame.from_ndarray(silence, format=kind, layout="stereo")
+            heard.sample_rate, heard.pts = 48_000, begin
+            container.mux(audio.encode(heard))
+        container.mux(audio.encode(None))
+    return path
+
+
+def shifted(source: Path, target: Path, seconds: Fraction) -> Path:
+    """The same earlier; what lies before zero is cut off by MP4's edit list, as by a phone."""
+    with av.open(str(source)) as before, av.open(str(target), "w") as after:
+        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
+        packet: Any
+        for packet in before.demux():
+            if packet.dts is not None:
+                ticks = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+                packet.stream = streams[packet.stream_index]
+                after.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("codec", ["copy", "aac"])
+def test_sound_that_says_its_channels_alone_goes_into_mp4(codec: str, tmp_path: Path) -> None:
+    """It failed after all the work: the muxer refuses it when it writes what it puts at the end."""
+    source = film(tmp_path / "film.avi", "mjpeg", "pcm_s16le")
+    with av.open(str(source)) as container:
+        assert container.streams.audio[0].layout.name == "2 channels"
+    report = gfpvideo.restore(source, tmp_path / "film.mp4", OPTIONS.model_copy(update={"audio_codec": codec}))
+    assert report.warnings == []
+    with av.open(report.target) as container:
+        sound = container.streams.audio[0]
+        assert (sound.layout.name, sound.codec_context.name) == ("stereo", "aac" if codec == "aac" else "pcm_s16le")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_a_phone_has_trimmed_away_is_not_heard(suffix: str, tmp_path: Path) -> None:
+    whole = film(tmp_path / "whole.mp4", "libx264", "aac", 50)
+    trimmed = shifted(whole, tmp_path / "trimmed.mp4", Fraction(4, 5))
+    report = gfpvideo.restore(trimmed, tmp_path / f"restored{suffix}", OPTIONS)
+    heard = []
+    for path in (trimmed, report.target):
+        with av.open(str(path)) as container:
+            heard.append(sum(frame.samples for frame in container.decode(audio=0)))
+    assert heard[1] == pytest.approx(heard[0], abs=6 * 1024)  # some to begin with, which MP4 alone keeps silent
+    assert heard[0] < 1.3 * 48_000
+    with av.open(report.target) as container:
+        picture = container.streams.video[0]
+        assert (picture.start_time or 0) * (picture.time_base or 0) < Fraction(1, 5)
+
+
+def test_what_transport_streams_would_hold_as_data_is_named(tmp_path: Path) -> None:
+    source = film(tmp_path / "film.mkv", "libx264", "flac")
+    report = gfpvideo.restore(source, tmp_path / "film.ts", OPTIONS)
+    assert any("audio 1 (flac) cannot be held by .ts: left out (.mkv holds it)" in each for each in report.warnings)
+    with av.open(report.target) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+    recoded = gfpvideo.restore(source, tmp_path / "ac3.ts", OPTIONS.model_copy(update={"audio_codec": "ac3"}))
+    assert recoded.warnings == []
+
+
+def test_a_tracks_name_is_its_title(tmp_path: Path) -> None:
+    source = film(tmp_path / "film.mp4", "libx264", "aac")
+    named = tmp_path / "named.mp4"
+    with av.open(str(source)) as before, av.open(str(named), "w") as after:
+        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
+        streams[1].metadata["title"] = "Comments"
+        for packet in before.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                after.mux(packet)
+    for suffix, key in ((".mp4", "name"), (".mkv", "title")):
+        report = gfpvideo.restore(named, tmp_path / f"restored{suffix}", OPTIONS)
+        with av.open(report.target) as container:
+            assert container.streams.audio[0].metadata[key] == "Comments"
+
+
+@pytest.mark.slow
+def test_data_that_no_reader_would_know_is_left_out_of_mov(media: Path, tmp_path: Path) -> None:
+    """FFmpeg's muxer takes any there, and writes of a phone's only that it is data."""
+    source = media / "androidx" / "sample_with_color_info.mp4"
+    report = gfpvideo.restore(source, tmp_path / "restored.mov", OPTIONS)
+    with av.open(report.target) as container:
+        assert "data" not in {stream.type for stream in container.streams}
+    named = [warning for warning in report.warnings if warning.startswith("data ")]
+    assert len(named) == 3
+    assert all(warning.endswith("cannot be held by .mov: left out") for warning in named)
