@@ -379,9 +379,9 @@ def _decoding_time(packet: Packet) -> Fraction | None:
 
 def _copy_stream(container: OutputContainer, stream: Stream) -> Stream:
     copy = container.add_stream_from_template(stream, opaque=True)
-    if isinstance(stream, AudioStream) and stream.codec_context is not None:
+    if isinstance(stream, AudioStream) and stream.codec_context is not None and (named := named_layout(stream)):
         copied: Any = copy.codec_context
-        copied.layout = named_layout(stream)
+        copied.layout = named
     _copy_tags(stream, copy)
     return copy
 

@@ -38,11 +38,10 @@ def audio_encoder(name: str) -> Codec:
     return codec
 
 
-def named_layout(source: AudioStream) -> str:
-    """Which speakers a stream is for; AVI and others count channels alone, of which some containers hear nothing."""
+def named_layout(source: AudioStream) -> str | None:
+    """Which speakers a stream is for that says how many alone (AVI; MP4 has to know); ``None`` if it says which."""
     layout: Any = source.codec_context.layout
-    name: str = layout.name
-    return _USUAL.get(layout.nb_channels, name) if name.endswith(" channels") else name
+    return _USUAL.get(layout.nb_channels) if layout.name.endswith(" channels") else None
 
 
 class AudioRecoder:
@@ -67,7 +66,7 @@ class AudioRecoder:
         stream: Any = container.add_stream(codec.name, rate=rate)
         context = stream.codec_context
         heard: Any = source.codec_context
-        context.layout = named_layout(source)
+        context.layout = named_layout(source) or heard.layout.name
         context.format = _closest_format(codec, heard.format.name)
         if kbits is not None:
             context.bit_rate = 1000 * kbits
