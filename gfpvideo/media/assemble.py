@@ -197,15 +197,19 @@ class Assembly:
         for stream in sorted([self.source.stream, *self._streams], key=lambda stream: stream.index):
             if stream is self.source.stream:
                 video = self._add_video(container, template)
-            else:
-                others[stream.index] = self._add_other(container, stream)
+            elif (added := self._add_other(container, stream)) is not None:
+                others[stream.index] = added
         assert video is not None
         return video, others
 
     def _recodes(self, stream: Stream) -> bool:
         return self.audio_codec != "copy" and stream.type == "audio" and stream.codec_context is not None
 
-    def _add_other(self, container: OutputContainer, stream: Stream) -> "Stream | AudioRecoder":
+    def _add_other(self, container: OutputContainer, stream: Stream) -> "Stream | AudioRecoder | None":
+        """Add a stream; ``None`` is one of which the header holds all."""
+        if _is_cover(stream) and container.format.name == "matroska":
+            container.add_attachment(*self.source.cover(stream))
+            return None
         if not self._recodes(stream):
             return _copy_stream(container, stream)
         assert isinstance(stream, AudioStream)
@@ -226,6 +230,8 @@ class Assembly:
 
     def _is_readable(self, stream: Stream, muxer: str) -> bool:
         """Whether what FFmpeg would write of a stream can be read again: two muxers write what they do not know."""
+        if muxer == "mov" and _is_cover(stream):
+            return False
         if muxer == "mov" and stream.type == "data":
             return self._header_works([stream], "mp4")
         if muxer != "mpegts" or self._recodes(stream) or "mpegts" in self.source.container.format.name:
@@ -285,8 +291,7 @@ class Assembly:
         """
         tags = set(self._film_tags)
         of_phones = {key for key in tags if key.startswith("com.")}
-        cover = any(stream.disposition & Disposition.attached_pic for stream in self._wanted)
-        return bool(of_phones) and tags <= of_phones | _BESIDE_PHONES and not cover
+        return bool(of_phones) and tags <= of_phones | _BESIDE_PHONES and not any(map(_is_cover, self._wanted))
 
     @cached_property
     def _timecode(self) -> str | None:
@@ -336,6 +341,11 @@ def _check_segments(template: Stream, segments: Sequence[Segment]) -> None:
 def _folded(key: str) -> str:
     """A tag's name without what Matroska changes of it."""
     return key.lower().replace(" ", "_")
+
+
+def _is_cover(stream: Stream) -> bool:
+    """Whether it is a picture that stands for the film, on a shelf of them."""
+    return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
 
 
 def _is_timecode(stream: Stream) -> bool:

@@ -27,6 +27,9 @@ from gfpvideo.media.thumbnail import shrunk
 from gfpvideo.media.timing import PacketRepair, TimestampRepair
 from gfpvideo.media.trace import Place
 
+_COVERS = {"mjpeg": ("jpg", "jpeg")}
+"""Suffix and type of pictures, where they are not what the codec is called."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -228,6 +231,15 @@ class VideoSource:
                 packets = self._trimmed(packets, indexes)
             yield from (packet for packet in repair(packets) if packet.stream_index in indexes)
             self.warnings += repair.findings([container.streams[index] for index in sorted(indexes)])
+
+    def cover(self, stream: Stream) -> tuple[str, str, bytes]:
+        """Name, type and content of the file that the packet of an attached picture is."""
+        assert stream.codec_context is not None
+        suffix, kind = _COVERS.get(stream.codec_context.name, (stream.codec_context.name,) * 2)
+        name = Path(stream.metadata.get("filename", "")).name or f"cover.{suffix}"
+        with open_container(self.path) as container:
+            packet = next(packet for packet in packets_of(container) if packet.stream_index == stream.index)
+            return name, f"image/{kind}", bytes(packet)
 
     def _trimmed(self, packets: Iterator[Packet], indexes: Collection[int]) -> Iterator[Packet]:
         part = self._known_part()

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 import gfpvideo
 from gfpvideo import RestoreOptions
@@ -117,3 +119,38 @@ def test_data_that_no_reader_would_know_is_left_out_of_mov(media: Path, tmp_path
     named = [warning for warning in report.warnings if warning.startswith("data ")]
     assert len(named) == 3
     assert all(warning.endswith("cannot be held by .mov: left out") for warning in named)
+
+
+@pytest.mark.parametrize("before", [".mp4", ".mkv"])
+def test_a_cover_stays_one(before: str, tmp_path: Path) -> None:
+    """Matroska holds it as an attachment; as a stream it would be a second film."""
+    cover = cv2.imencode(".jpg", np.full((32, 32, 3), 90, np.uint8))[1].tobytes()
+    source = with_cover(film(tmp_path / "film.mp4", "libx264", "aac"), tmp_path / f"covered{before}", cover)
+    for suffix in (".mp4", ".mkv"):
+        report = gfpvideo.restore(source, tmp_path / f"restored{suffix}", OPTIONS)
+        assert report.warnings == []
+        with av.open(report.target) as container:
+            assert [stream.type for stream in container.streams] == ["video", "audio", "video"]
+            assert container.streams[2].disposition & Disposition.attached_pic
+            assert next(bytes(packet) for packet in container.demux(2)) == cover
+    report = gfpvideo.restore(source, tmp_path / "restored.mov", OPTIONS)
+    assert "video 2 (mjpeg) cannot be held by .mov: left out (.mkv holds it)" in report.warnings
+
+
+def with_cover(source: Path, target: Path, cover: bytes) -> Path:
+    with av.open(str(source)) as before, av.open(str(target), "w") as after:
+        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
+        if target.suffix == ".mkv":
+            after.add_attachment("cover.jpg", "image/jpeg", cover)
+        else:
+            shown: Any = after.add_stream("mjpeg", rate=25)
+            shown.width = shown.height = 32
+            shown.pix_fmt, shown.disposition = "yuvj420p", Disposition.attached_pic
+            packet: Any = av.Packet(cover)
+            packet.stream, packet.pts, packet.dts, packet.time_base = shown, 0, 0, Fraction(1, 25)
+            after.mux(packet)
+        for packet in before.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                after.mux(packet)
+    return target
