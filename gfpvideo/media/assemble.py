@@ -4,7 +4,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -86,11 +86,19 @@ class Assembly:
         suffix = self.target.suffix.lower()
         for stream in self._wanted:
             if stream not in self._streams:
-                hint = " (.mkv holds it)" if self._header_works([stream], "matroska") else ""
-                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{hint}")
+                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{self._hint(stream)}")
         if self.strict and self.warnings:
             raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
         self.copied = [describe(stream) for stream in self._streams if not self._recodes(stream)]
+
+    def _hint(self, stream: Stream) -> str:
+        """How to keep a stream after all, if there is a way."""
+        if self._header_works([stream], "matroska"):
+            return " (.mkv holds it)"
+        encoded = replace(self, audio_codec="flac")
+        if isinstance(stream, AudioStream) and encoded._header_works([stream], "matroska"):  # a DVD's, a camcorder's
+            return " (--audio-codec flac keeps it, encoded anew)"
+        return ""
 
     @cached_property
     def _muxer(self) -> str:
@@ -113,7 +121,12 @@ class Assembly:
         return [stream for stream in self.source.other_streams if not self._is_retold(stream)]
 
     def _is_retold(self, stream: Stream) -> bool:
-        """Whether it is a track of timecode, where the picture's tag says the same, or one of chapters."""
+        """Whether it is a track of timecode, where the picture's tag says the same, or one of chapters.
+
+        Or of a DVD's menus, which lead to places of the disc.
+        """
+        if stream.type == "data" and self.source.container.format.name == "mpeg":
+            return True
         return _is_chapters(stream) or (self._muxer in _WITH_TIMECODE and _is_timecode(stream))
 
     def write(self, segments: Sequence[Segment]) -> None:

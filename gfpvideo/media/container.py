@@ -16,6 +16,8 @@ from av.video.stream import VideoStream
 
 from gfpvideo.errors import InputError, OptionError, UnsupportedMediaError
 
+_LOOK_FAR = {"probesize": "50000000", "analyzeduration": "60000000"}
+"""Bytes, and microseconds, in which streams are looked for that no header names."""
 _LATE_STREAM = "a stream begins in the middle of the file: left out"
 
 
@@ -40,7 +42,11 @@ def open_container(path: Path) -> InputContainer:
     if path.stat().st_size == 0 and path.is_file():
         raise InputError(f"{path}: the file is empty")
     try:
-        return av.open(f"file:{path}", "r", metadata_errors="replace")
+        container = av.open(f"file:{path}", "r", metadata_errors="replace")
+        if container.format.name != "mpeg":
+            return container
+        container.close()  # a DVD's: no header tells its streams, and subtitles begin when somebody speaks
+        return av.open(f"file:{path}", "r", metadata_errors="replace", options=_LOOK_FAR)
     except av.error.InvalidDataError:
         raise InputError(
             f"{path}: not a film (FFmpeg does not recognise its content, or its index is missing)"

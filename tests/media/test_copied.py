@@ -12,6 +12,7 @@ from av.stream import Disposition
 
 import gfpvideo
 from gfpvideo import RestoreOptions
+from gfpvideo.media.container import open_container
 from quick import QUICK
 
 OPTIONS = RestoreOptions(preset="ultrafast", **QUICK)
@@ -154,3 +155,41 @@ def with_cover(source: Path, target: Path, cover: bytes) -> Path:
                 packet.stream = streams[packet.stream_index]
                 after.mux(packet)
     return target
+
+
+def test_a_dvds_sound_that_begins_late_is_there(tmp_path: Path) -> None:
+    """Nothing names its streams but they themselves."""
+    with av.open(str(tmp_path / "film.vob"), "w") as container:
+        video: Any = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        sounds: Any = [container.add_stream("ac3", rate=48_000), container.add_stream("ac3", rate=48_000)]
+        for each in sounds:
+            each.layout = "stereo"
+        for second in range(12):
+            for number in range(25 * second, 25 * second + 25):
+                picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), number % 200, np.uint8), format="rgb24")
+                picture.pts = number
+                container.mux(video.encode(picture))
+            for each in sounds if second > 9 else sounds[:1]:
+                for begin in range(0, 31):
+                    heard = av.AudioFrame.from_ndarray(np.zeros((2, 1536), np.float32), format="fltp", layout="stereo")
+                    heard.sample_rate, heard.pts = 48_000, 48_000 * second + 1536 * begin
+                    container.mux(each.encode(heard))
+        for each in (video, *sounds):
+            container.mux(each.encode(None))
+    with av.open(str(tmp_path / "film.vob")) as before:
+        assert [stream.codec_context.sample_rate for stream in before.streams.audio] in ([48_000], [48_000, 0])
+    with open_container(tmp_path / "film.vob") as found:
+        assert [stream.codec_context.sample_rate for stream in found.streams.audio] == [48_000, 48_000]
+
+
+@pytest.mark.slow
+def test_sound_that_matroska_does_not_hold_is_kept_encoded_anew(tmp_path: Path) -> None:
+    """A camcorder's, and the warning says how."""
+    source = film(tmp_path / "film.m2ts", "libx264", "pcm_bluray")
+    report = gfpvideo.restore(source, tmp_path / "film.mkv", OPTIONS)
+    (warning,) = [warning for warning in report.warnings if warning.startswith("audio 1 (pcm_bluray")]
+    assert warning.endswith("cannot be held by .mkv: left out (--audio-codec flac keeps it, encoded anew)")
+    report = gfpvideo.restore(source, tmp_path / "flac.mkv", OPTIONS.model_copy(update={"audio_codec": "flac"}))
+    with av.open(report.target) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 47_000
