@@ -1,7 +1,7 @@
 """Small clips and frames made for one test, and what is read back from finished films."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import av
 import av.error
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from gfpvideo.faces.align import template
@@ -223,6 +224,52 @@ def write_film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_with_sound(path: Path, codec: str, sound: str, layout: str = "stereo", frames: int = 25) -> Path:
+    """Noise to see at 25 frames a second, and silence to hear at 48 kHz."""
+    chance = np.random.default_rng(1)
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        audio: Any = container.add_stream(sound, rate=48_000)
+        audio.layout = layout
+        for number in range(frames):
+            picture = av.VideoFrame.from_ndarray(chance.integers(0, 255, (64, 96, 3), np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        kind, size, channels = (
+            audio.format.name,
+            audio.codec_context.frame_size or 1024,
+            av.AudioLayout(layout).nb_channels,
+        )
+        planes = channels if audio.format.is_planar else 1
+        silence: Any = np.zeros((planes, size * channels // planes), np.int16 if kind.startswith("s16") else np.float32)
+        for begin in range(0, 1920 * frames, size):
+            heard = av.AudioFrame.from_ndarray(silence, format=kind, layout=layout)
+            heard.sample_rate, heard.pts = 48_000, begin
+            container.mux(audio.encode(heard))
+        container.mux(audio.encode(None))
+    return path
+
+
+def remuxed(
+    source: Path,
+    target: Path,
+    move: Callable[[Any], None] = lambda packet: None,
+    prepare: Callable[[OutputContainer, dict[int, Any]], None] = lambda container, streams: None,
+) -> Path:
+    """The same packets in another file; ``move`` may change each, ``prepare`` what they go to."""
+    with av.open(str(source)) as before, av.open(str(target), "w") as after:
+        streams: dict[int, Any] = {each.index: after.add_stream_from_template(each) for each in before.streams}
+        prepare(after, streams)
+        for packet in before.demux():
+            if packet.dts is not None:
+                move(packet)
+                packet.stream = streams[packet.stream_index]
+                after.mux(packet)
+    return target
 
 
 def scale_of(affine: NDArray[np.float64]) -> float:

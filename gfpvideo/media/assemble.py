@@ -25,7 +25,7 @@ from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.orientation import NO_TURN, turn_of
 from gfpvideo.media.places import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource
-from gfpvideo.media.target import FORMATS
+from gfpvideo.media.target import FORMATS, IN_TRANSPORT_STREAMS
 
 _MAX_TIMESCALE = 100_000_000
 """Finest movie time scale that is asked for; players read it as a 32-bit number."""
@@ -33,15 +33,11 @@ _WITHOUT_TIMES = ".avi"
 """A container that counts frames instead of timing them, and takes H.264 in another form alone."""
 _TIMECODE = "timecode"
 _WITH_EDITS = {"mp4", "mov"}
+"""Muxers that have edit lists, which say what of a stream is shown, and when."""
 _PRIMING = Fraction(1, 10)
 """Seconds of sound before a film's beginning that decoders need, and that is not heard."""
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
 """Muxers that keep the picture's tag of that name; the first two make a track of it."""
-_IN_TRANSPORT_STREAMS = {
-    "mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "s302m", "pcm_bluray",
-    "mp1float", "mp2float", "mp3float", "dvbsub", "dvb_subtitle", "dvb_teletext", "libzvbi_teletextdec",
-}  # fmt: skip
-"""Sound and subtitles of transport streams, by their decoders; FFmpeg writes any other as data that nobody reads."""
 _WITH_ROTATION = {"mp4", "mov", "matroska", "webm"}
 """Muxers that say how a picture is to be turned before it is shown."""
 UNTELECINED = Fraction(4, 5)
@@ -83,13 +79,18 @@ class Assembly:
             OptionError: if the target's container is unknown, or the audio encoder, or it does not take the sound.
             OutputError: with ``strict``, if it cannot hold a stream.
         """
-        suffix = self.target.suffix.lower()
         for stream in self._wanted:
             if stream not in self._streams:
-                self.warnings.append(f"{describe(stream)} cannot be held by {suffix}: left out{self._hint(stream)}")
+                self.warnings.append(
+                    f"{describe(stream)} cannot be held by {self._suffix}: left out{self._hint(stream)}"
+                )
         if self.strict and self.warnings:
             raise OutputError(f"{self.target}: --strict: {self.warnings[0].replace(': left out', '')}")
         self.copied = [describe(stream) for stream in self._streams if not self._recodes(stream)]
+
+    @property
+    def _suffix(self) -> str:
+        return self.target.suffix.lower()
 
     def _hint(self, stream: Stream) -> str:
         """How to keep a stream after all, if there is a way."""
@@ -102,13 +103,14 @@ class Assembly:
 
     @cached_property
     def _muxer(self) -> str:
-        suffix = self.target.suffix.lower()
-        if suffix not in FORMATS:
-            wrong = f"unknown container {suffix!r}" if suffix else "its name does not say which container it is"
-            if suffix == _WITHOUT_TIMES:
+        if self._suffix not in FORMATS:
+            wrong = (
+                f"unknown container {self._suffix!r}" if self._suffix else "its name does not say which container it is"
+            )
+            if self._suffix == _WITHOUT_TIMES:
                 wrong = "AVI is read, but not written: it holds no timestamps"
             raise OptionError(f"{self.target}: {wrong}; use one of {', '.join(FORMATS)}")
-        return FORMATS[suffix]
+        return FORMATS[self._suffix]
 
     @cached_property
     def _streams(self) -> list[Stream]:
@@ -121,13 +123,9 @@ class Assembly:
         return [stream for stream in self.source.other_streams if not self._is_retold(stream)]
 
     def _is_retold(self, stream: Stream) -> bool:
-        """Whether it is a track of timecode, where the picture's tag says the same, or one of chapters.
-
-        Or of a DVD's menus, which lead to places of the disc.
-        """
-        if stream.type == "data" and self.source.container.format.name == "mpeg":
-            return True
-        return _is_chapters(stream) or (self._muxer in _WITH_TIMECODE and _is_timecode(stream))
+        """Whether it is a track of chapters, of timecode where the picture's tag says the same, or of a DVD's menus."""
+        of_menus = stream.type == "data" and self.source.container.format.name == "mpeg"
+        return of_menus or _is_chapters(stream) or (self._muxer in _WITH_TIMECODE and _is_timecode(stream))
 
     def write(self, segments: Sequence[Segment]) -> None:
         """Mux everything; the target appears when it is complete.
@@ -163,15 +161,14 @@ class Assembly:
 
     def _untold(self, written: Path) -> Iterator[str]:
         """What the container did not take of what concerns the whole film: no list tells, so it is read again."""
-        suffix = self.target.suffix.lower()
         with av.open(f"file:{written}") as film:
             told, chapters = {_folded(key) for key in film.metadata}, film.chapters()
         lost = [key for key in self._film_tags if _folded(key) not in told]
         if lost:
-            hint = "" if suffix == ".mkv" else " (.mkv holds more)"
-            yield f"the tags {', '.join(lost)} cannot be held by {suffix}: left out{hint}"
+            hint = "" if self._suffix == ".mkv" else " (.mkv holds more)"
+            yield f"the tags {', '.join(lost)} cannot be held by {self._suffix}: left out{hint}"
         if self.source.chapters() and not chapters:
-            yield f"chapters cannot be held by {suffix}: left out (.mkv and .mp4 hold them)"
+            yield f"chapters cannot be held by {self._suffix}: left out (.mkv and .mp4 hold them)"
 
     def _others(self, others: "dict[int, Stream | AudioRecoder]") -> Iterator[_Addressed]:
         """The packets of everything but the picture, and where they go."""
@@ -243,13 +240,11 @@ class Assembly:
 
     def _is_readable(self, stream: Stream, muxer: str) -> bool:
         """Whether what FFmpeg would write of a stream can be read again: two muxers write what they do not know."""
-        if muxer == "mov" and _is_cover(stream):
-            return False
-        if muxer == "mov" and stream.type == "data":
-            return self._header_works([stream], "mp4")
+        if muxer == "mov":
+            return not _is_cover(stream) and (stream.type != "data" or self._header_works([stream], "mp4"))
         if muxer != "mpegts" or self._recodes(stream) or "mpegts" in self.source.container.format.name:
             return True
-        return stream.codec_context is not None and stream.codec_context.name in _IN_TRANSPORT_STREAMS
+        return stream.codec_context is not None and stream.codec_context.name in IN_TRANSPORT_STREAMS
 
     def _header_works(self, streams: list[Stream], muxer: str) -> bool:
         if not streams:
@@ -275,8 +270,9 @@ class Assembly:
         matrix = self.source.display_matrix
         video.set_display_matrix(matrix)  # type: ignore[attr-defined]  # a video stream has it
         if matrix is not None and turn_of(matrix) != NO_TURN and self._muxer not in _WITH_ROTATION:
-            suffix = self.target.suffix.lower()
-            self.warnings.append(f"how the picture is turned cannot be told in {suffix}: left out (.mkv and .mp4 do)")
+            self.warnings.append(
+                f"how the picture is turned cannot be told in {self._suffix}: left out (.mkv and .mp4 do)"
+            )
         _copy_tags(self.source.stream, video)
         timecode = self._timecode
         if timecode is None:
@@ -335,7 +331,7 @@ class Assembly:
         have names of their own (``com.apple.quicktime.make``), which stand in another kind of list.
         """
         options = {"fflags": "+bitexact"}
-        if muxer not in {"mp4", "mov"}:
+        if muxer not in _WITH_EDITS:
             return options
         if self._is_of_a_phone:
             options["movflags"] = "use_metadata_tags"

@@ -59,8 +59,10 @@ class AudioRecoder:
         Raises:
             OptionError: if the encoder does not take this sound.
         """
-        self.damaged = self.overlapping = 0
+        self.damaged = 0
         """Packets that could not be decoded."""
+        self.overlapping = 0
+        """Decoded frames that begin when others are still heard; they are left out."""
         self._source = source
         rate = _nearest(codec.audio_rates or [], source.rate)
         stream: Any = container.add_stream(codec.name, rate=rate)

@@ -16,6 +16,7 @@ class ColourTags(NamedTuple):
 
 
 UNTAGGED = ColourTags(0, 2, 2, 2)
+"""Those of a picture of which nothing is said."""
 
 
 class OneColour:

@@ -22,11 +22,16 @@ FORMATS = {
     ".ts": "mpegts", ".m2ts": "mpegts", ".flv": "flv", ".nut": "nut",
 }  # fmt: skip
 """FFmpeg's muxer for each suffix that a target may have."""
-KEPT_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".flv", ".nut"}
+KEPT_SUFFIXES = set(FORMATS) - {".webm"}
 """Containers that hold H.264 with any timestamps, so that a target gets its source's; all else becomes Matroska."""
 
-_IN_TRANSPORT_STREAMS = {"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4"}
-"""Codecs of transport streams; FFmpeg writes any other as well, as data that nobody reads."""
+IN_TRANSPORT_STREAMS = {
+    "h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4",
+    "mp1", "mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "dca", "truehd", "opus", "s302m", "pcm_bluray",
+    "mp1float", "mp2float", "mp3float", "dvbsub", "dvb_subtitle", "dvb_teletext", "libzvbi_teletextdec",
+}  # fmt: skip
+"""Codecs of transport streams, and what decoders of them are called; FFmpeg writes any other as well, as data that
+nobody reads."""
 _REFUSED = {("mov", "vp9"), ("mov", "av1")}
 """Muxers and codecs that FFmpeg lists as fit and then refuses."""
 _LOSSLESS = {"matroska", "nut"}
@@ -48,7 +53,7 @@ def muxer_holds(muxer: str, codec: str) -> bool:
     """Whether a container takes what an encoder makes, so that it can be read again."""
     name = find_encoder(codec).canonical_name
     if muxer == "mpegts":
-        return name in _IN_TRANSPORT_STREAMS
+        return name in IN_TRANSPORT_STREAMS
     with av.open(io.BytesIO(), "w", format=muxer) as container:
         return name in container.supported_codecs and (muxer, name) not in _REFUSED
 

@@ -152,7 +152,7 @@ class PacketRepair:
         waiting: deque[Packet] = deque()
         for packet in packets:
             waiting.append(packet)
-            while waiting and (len(waiting) > _AHEAD or not self._leaps(waiting[0]) or _next_of(waiting)):
+            while waiting and (len(waiting) > _AHEAD or not self._leaps(waiting[0]) or _next_of(waiting) is not None):
                 yield self._mended(waiting)
         while waiting:
             yield self._mended(waiting)

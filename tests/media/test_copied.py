@@ -8,57 +8,32 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.container import OutputContainer
 from av.stream import Disposition
 
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.media.container import open_container
+from helpers import remuxed, write_with_sound
 from quick import QUICK
 
 OPTIONS = RestoreOptions(preset="ultrafast", **QUICK)
 
 
-def film(path: Path, codec: str, sound: str, frames: int = 25) -> Path:
-    """Stereo silence at 48 kHz beside the picture."""
-    with av.open(str(path), "w") as container:
-        video: Any = container.add_stream(codec, rate=25)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        audio: Any = container.add_stream(sound, rate=48_000)
-        audio.layout = "stereo"
-        for number in range(frames):
-            picture = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 5 * number, np.uint8), format="rgb24")
-            picture.pts = number
-            container.mux(video.encode(picture))
-        container.mux(video.encode(None))
-        size = audio.codec_context.frame_size or 1024
-        kind, planes = audio.codec_context.format.name, 1 if audio.codec_context.format.is_packed else 2
-        silence: Any = np.zeros((planes, size * 2 // planes), np.int16 if kind.startswith("s16") else np.float32)
-        for begin in range(0, 1920 * frames, size):
-            heard = av.AudioFrame.from_ndarray(silence, format=kind, layout="stereo")
-            heard.sample_rate, heard.pts = 48_000, begin
-            container.mux(audio.encode(heard))
-        container.mux(audio.encode(None))
-    return path
-
-
 def shifted(source: Path, target: Path, seconds: Fraction) -> Path:
     """The same earlier; what lies before zero is cut off by MP4's edit list, as by a phone."""
-    with av.open(str(source)) as before, av.open(str(target), "w") as after:
-        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
-        packet: Any
-        for packet in before.demux():
-            if packet.dts is not None:
-                ticks = round(seconds / packet.time_base)
-                packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
-                packet.stream = streams[packet.stream_index]
-                after.mux(packet)
-    return target
+
+    def move(packet: Any) -> None:
+        ticks = round(seconds / packet.time_base)
+        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+
+    return remuxed(source, target, move)
 
 
 @pytest.mark.parametrize("codec", ["copy", "aac"])
 def test_sound_that_says_its_channels_alone_goes_into_mp4(codec: str, tmp_path: Path) -> None:
     """It failed after all the work: the muxer refuses it when it writes what it puts at the end."""
-    source = film(tmp_path / "film.avi", "mjpeg", "pcm_s16le")
+    source = write_with_sound(tmp_path / "film.avi", "mjpeg", "pcm_s16le")
     with av.open(str(source)) as container:
         assert container.streams.audio[0].layout.name == "2 channels"
     report = gfpvideo.restore(source, tmp_path / "film.mp4", OPTIONS.model_copy(update={"audio_codec": codec}))
@@ -70,7 +45,7 @@ def test_sound_that_says_its_channels_alone_goes_into_mp4(codec: str, tmp_path: 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_what_a_phone_has_trimmed_away_is_not_heard(suffix: str, tmp_path: Path) -> None:
-    whole = film(tmp_path / "whole.mp4", "libx264", "aac", 50)
+    whole = write_with_sound(tmp_path / "whole.mp4", "libx264", "aac", frames=50)
     trimmed = shifted(whole, tmp_path / "trimmed.mp4", Fraction(4, 5))
     report = gfpvideo.restore(trimmed, tmp_path / f"restored{suffix}", OPTIONS)
     heard = []
@@ -85,7 +60,7 @@ def test_what_a_phone_has_trimmed_away_is_not_heard(suffix: str, tmp_path: Path)
 
 
 def test_what_transport_streams_would_hold_as_data_is_named(tmp_path: Path) -> None:
-    source = film(tmp_path / "film.mkv", "libx264", "flac")
+    source = write_with_sound(tmp_path / "film.mkv", "libx264", "flac")
     report = gfpvideo.restore(source, tmp_path / "film.ts", OPTIONS)
     assert any("audio 1 (flac) cannot be held by .ts: left out (.mkv holds it)" in each for each in report.warnings)
     with av.open(report.target) as container:
@@ -95,15 +70,10 @@ def test_what_transport_streams_would_hold_as_data_is_named(tmp_path: Path) -> N
 
 
 def test_a_tracks_name_is_its_title(tmp_path: Path) -> None:
-    source = film(tmp_path / "film.mp4", "libx264", "aac")
-    named = tmp_path / "named.mp4"
-    with av.open(str(source)) as before, av.open(str(named), "w") as after:
-        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
-        streams[1].metadata["title"] = "Comments"
-        for packet in before.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream_index]
-                after.mux(packet)
+    source = write_with_sound(tmp_path / "film.mp4", "libx264", "aac")
+    named = remuxed(
+        source, tmp_path / "named.mp4", prepare=lambda _, streams: streams[1].metadata.update(title="Comments")
+    )
     for suffix, key in ((".mp4", "name"), (".mkv", "title")):
         report = gfpvideo.restore(named, tmp_path / f"restored{suffix}", OPTIONS)
         with av.open(report.target) as container:
@@ -126,7 +96,7 @@ def test_data_that_no_reader_would_know_is_left_out_of_mov(media: Path, tmp_path
 def test_a_cover_stays_one(before: str, tmp_path: Path) -> None:
     """Matroska holds it as an attachment; as a stream it would be a second film."""
     cover = cv2.imencode(".jpg", np.full((32, 32, 3), 90, np.uint8))[1].tobytes()
-    source = with_cover(film(tmp_path / "film.mp4", "libx264", "aac"), tmp_path / f"covered{before}", cover)
+    source = with_cover(write_with_sound(tmp_path / "film.mp4", "libx264", "aac"), tmp_path / f"covered{before}", cover)
     for suffix in (".mp4", ".mkv"):
         report = gfpvideo.restore(source, tmp_path / f"restored{suffix}", OPTIONS)
         assert report.warnings == []
@@ -139,22 +109,18 @@ def test_a_cover_stays_one(before: str, tmp_path: Path) -> None:
 
 
 def with_cover(source: Path, target: Path, cover: bytes) -> Path:
-    with av.open(str(source)) as before, av.open(str(target), "w") as after:
-        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
+    def add(container: OutputContainer, _: object) -> None:
         if target.suffix == ".mkv":
-            after.add_attachment("cover.jpg", "image/jpeg", cover)
-        else:
-            shown: Any = after.add_stream("mjpeg", rate=25)
-            shown.width = shown.height = 32
-            shown.pix_fmt, shown.disposition = "yuvj420p", Disposition.attached_pic
-            packet: Any = av.Packet(cover)
-            packet.stream, packet.pts, packet.dts, packet.time_base = shown, 0, 0, Fraction(1, 25)
-            after.mux(packet)
-        for packet in before.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream_index]
-                after.mux(packet)
-    return target
+            container.add_attachment("cover.jpg", "image/jpeg", cover)
+            return
+        shown: Any = container.add_stream("mjpeg", rate=25)
+        shown.width = shown.height = 32
+        shown.pix_fmt, shown.disposition = "yuvj420p", Disposition.attached_pic
+        packet: Any = av.Packet(cover)
+        packet.stream, packet.pts, packet.dts, packet.time_base = shown, 0, 0, Fraction(1, 25)
+        container.mux(packet)
+
+    return remuxed(source, target, prepare=add)
 
 
 def test_a_dvds_sound_that_begins_late_is_there(tmp_path: Path) -> None:
@@ -186,7 +152,7 @@ def test_a_dvds_sound_that_begins_late_is_there(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_sound_that_matroska_does_not_hold_is_kept_encoded_anew(tmp_path: Path) -> None:
     """A camcorder's, and the warning says how."""
-    source = film(tmp_path / "film.m2ts", "libx264", "pcm_bluray")
+    source = write_with_sound(tmp_path / "film.m2ts", "libx264", "pcm_bluray")
     report = gfpvideo.restore(source, tmp_path / "film.mkv", OPTIONS)
     (warning,) = [warning for warning in report.warnings if warning.startswith("audio 1 (pcm_bluray")]
     assert warning.endswith("cannot be held by .mkv: left out (--audio-codec flac keeps it, encoded anew)")

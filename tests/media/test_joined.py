@@ -6,40 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.media.source import VideoSource
 from gfpvideo.media.span import Span
-from helpers import facts
+from helpers import facts, remuxed, write_with_sound
 from quick import QUICK
-
-_RATE, _SAMPLES = 25, 48_000
 
 
 def recording(path: Path, layout: str = "stereo", frames: int = 25, sound: str = "ac3") -> bytes:
     """A second of noise to see, and of silence to hear."""
-    chance = np.random.default_rng(1)
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg2video", rate=_RATE)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        audio: Any = container.add_stream(sound, rate=_SAMPLES)
-        audio.layout = layout
-        for number in range(frames):
-            picture = av.VideoFrame.from_ndarray(chance.integers(0, 255, (64, 96, 3), np.uint8), format="rgb24")
-            picture.pts = number
-            container.mux(video.encode(picture))
-        container.mux(video.encode(None))
-        size = audio.codec_context.frame_size
-        channels = len(audio.codec_context.layout.channels)
-        for begin in range(0, _SAMPLES * frames // _RATE, size):
-            heard = av.AudioFrame.from_ndarray(np.zeros((channels, size), np.float32), format="fltp", layout=layout)
-            heard.sample_rate, heard.pts = _SAMPLES, begin
-            container.mux(audio.encode(heard))
-        container.mux(audio.encode(None))
-    return path.read_bytes()
+    return write_with_sound(path, "mpeg2video", sound, layout, frames).read_bytes()
 
 
 def ends(path: Path, kind: str) -> Fraction:
@@ -86,16 +65,12 @@ def test_sound_whose_clock_runs_short_does_not_drift(tmp_path: Path) -> None:
     """A hundredth more samples than its times say, as of a card that nothing keeps in step."""
     film, target = tmp_path / "film.mkv", tmp_path / "out.mkv"
     film.write_bytes(recording(tmp_path / "one.mkv", frames=200))
-    short = tmp_path / "short.mkv"
-    with av.open(str(film)) as before, av.open(str(short), "w") as after:
-        streams: Any = {each.index: after.add_stream_from_template(each) for each in before.streams}
-        for packet in before.demux():
-            if packet.dts is None or packet.pts is None:
-                continue
-            if packet.stream.type == "audio":
-                packet.pts = packet.dts = round(packet.pts * 0.99)
-            packet.stream = streams[packet.stream_index]
-            after.mux(packet)
+
+    def hurry(packet: Any) -> None:
+        if packet.stream.type == "audio":
+            packet.pts = packet.dts = round(packet.pts * 0.99)
+
+    short = remuxed(film, tmp_path / "short.mkv", hurry)
     report = gfpvideo.restore(short, target, RestoreOptions(audio_codec="flac", preset="ultrafast", **QUICK))
     assert report.warnings == []
     assert abs(ends(target, "audio") - ends(short, "audio")) < Fraction(1, 20)
@@ -108,4 +83,4 @@ def test_sound_that_changes_its_layout_is_encoded_as_it_began(tmp_path: Path) ->
     with av.open(str(target)) as container:
         heard = list(container.decode(audio=0))
     assert {frame.layout.name for frame in heard} == {"stereo"}
-    assert sum(frame.samples for frame in heard) / _SAMPLES == pytest.approx(2, abs=0.1)
+    assert sum(frame.samples for frame in heard) / 48_000 == pytest.approx(2, abs=0.1)
