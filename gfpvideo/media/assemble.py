@@ -25,6 +25,7 @@ from gfpvideo.media.ffmpeg_log import ffmpeg_log, reason
 from gfpvideo.media.orientation import NO_TURN, turn_of
 from gfpvideo.media.places import Segment, same_codec, timed_packets
 from gfpvideo.media.source import VideoSource
+from gfpvideo.media.span import move
 from gfpvideo.media.target import FORMATS, IN_TRANSPORT_STREAMS
 
 _MAX_TIMESCALE = 100_000_000
@@ -34,6 +35,18 @@ _WITHOUT_TIMES = ".avi"
 _TIMECODE = "timecode"
 _WITH_EDITS = {"mp4", "mov"}
 """Muxers that have edit lists, which say what of a stream is shown, and when."""
+_LANGUAGES_OF_MOV = {
+    "bod": "tib", "cym": "wel", "cze": "ces", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fre": "fra",
+    "hrv": "hr ", "hye": "arm", "isl": "ice", "kat": "geo", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron",
+    "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi",
+}  # fmt: skip
+"""What FFmpeg calls languages there that have another code in films; it writes no other codes of them."""
+_UNSAID = "und"
+"""The language that is none."""
+_RUNNING_ON = {"mpegts", "mpeg"}
+"""Formats whose clock begins wherever a tape or a station had come to."""
+_LATE = 10
+"""Seconds at which a clock may begin without players taking note."""
 _PRIMING = Fraction(1, 10)
 """Seconds of sound before a film's beginning that decoders need, and that is not heard."""
 _WITH_TIMECODE = {"mp4", "mov", "matroska"}
@@ -155,20 +168,34 @@ class Assembly:
                 (video, packet) for packet in timed_packets(segments, self.source.time_base, self.source.last_duration)
             )
             for stream, packet in _merged(timed, self._others(others)):
+                move(packet, -self._late)
                 packet.stream = stream
                 container.mux_one(packet)
         self.warnings += self._untold(scratch)
+
+    @cached_property
+    def _late(self) -> int:
+        """Whole seconds, at which every time base has a tick, by which everything moves to earlier times.
+
+        Where a clock begins after hours, players of all but transport streams show hours without a picture.
+        """
+        formats = set(self.source.container.format.name.split(","))
+        begins = (self.source.container.start_time or 0) // 1_000_000
+        return begins if begins >= _LATE and formats & _RUNNING_ON and self._muxer not in _RUNNING_ON else 0
 
     def _untold(self, written: Path) -> Iterator[str]:
         """What the container did not take of what concerns the whole film: no list tells, so it is read again."""
         with av.open(f"file:{written}") as film:
             told, chapters = {_folded(key) for key in film.metadata}, film.chapters()
+            languages = {_language(stream) for stream in film.streams}
         lost = [key for key in self._film_tags if _folded(key) not in told]
         if lost:
             hint = "" if self._suffix == ".mkv" else " (.mkv holds more)"
             yield f"the tags {', '.join(lost)} cannot be held by {self._suffix}: left out{hint}"
         if self.source.chapters() and not chapters:
             yield f"chapters cannot be held by {self._suffix}: left out (.mkv and .mp4 hold them)"
+        if self._muxer == "mov" and (strange := sorted(self._languages - languages)):
+            yield f"the languages {', '.join(strange)} cannot be held by {self._suffix}: left out (.mp4 and .mkv do)"
 
     def _others(self, others: "dict[int, Stream | AudioRecoder]") -> Iterator[_Addressed]:
         """The packets of everything but the picture, and where they go."""
@@ -293,6 +320,12 @@ class Assembly:
         return {key: value for key, value in tags.items() if key.lower() != _TIMECODE}
 
     @property
+    def _languages(self) -> set[str]:
+        """Of all streams that are written, as MOV calls them."""
+        spoken = {_language(stream) for stream in (self.source.stream, *self._streams)}
+        return {_LANGUAGES_OF_MOV.get(language, language) for language in spoken}
+
+    @property
     def _is_of_a_phone(self) -> bool:
         """Whether the film's tags are of the kind that phones write, with nothing beside them.
 
@@ -357,6 +390,10 @@ def _is_cover(stream: Stream) -> bool:
     return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
 
 
+def _language(stream: Stream) -> str:
+    return stream.metadata.get("language", _UNSAID)
+
+
 def _is_timecode(stream: Stream) -> bool:
     return stream.type == "data" and _TIMECODE in stream.metadata
 
@@ -409,6 +446,8 @@ def _copy_tags(stream: Stream, copy: Stream) -> None:
     tags = _tags(stream.metadata)
     if "name" in tags:  # so MP4's title of a track is read, and written as a title alone
         tags.setdefault("title", tags.pop("name"))
+    if copy.container.format.name == "mov" and _language(stream) in _LANGUAGES_OF_MOV:
+        tags["language"] = _LANGUAGES_OF_MOV[_language(stream)]
     copy.metadata.update(tags)
     copy.disposition = stream.disposition
 

@@ -80,7 +80,7 @@ class Part:
             _clip(packet, max(begins, self.first), min(ends, self.end) if self.end is not None else ends)
         elif begins < self.first:
             return False
-        _shift(packet, self.offset)
+        move(packet, -self.offset)
         return True
 
     def chapters(self, chapters: Iterable[Any]) -> Iterator[Any]:
@@ -103,11 +103,12 @@ def _clip(packet: Packet, begins: Fraction, ends: Fraction) -> None:
     packet.pts = packet.dts = ticks
 
 
-def _shift(packet: Packet, offset: Fraction) -> None:
+def move(packet: Packet, seconds: Fraction | int) -> None:
+    """Move a packet's times to later ones, or to earlier ones, in place; to the nearest tick."""
     assert packet.time_base is not None
-    ticks = round(offset / packet.time_base)
-    packet.pts = None if packet.pts is None else packet.pts - ticks
-    packet.dts = None if packet.dts is None else packet.dts - ticks
+    ticks = round(seconds / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts + ticks
+    packet.dts = None if packet.dts is None else packet.dts + ticks
 
 
 def from_last_key_frame(packets: Iterator[Packet], stream: Stream, start: Fraction) -> Iterator[Packet]:

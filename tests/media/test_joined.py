@@ -45,6 +45,33 @@ def test_sound_goes_on_where_recordings_were_joined(before: str, after: str, tmp
     assert abs(ends(target, "audio") - ends(target, "video")) < Fraction(1, 8)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "begins"), [("mp4", 0), ("mkv", 0), pytest.param("ts", 36_000, marks=pytest.mark.slow)]
+)
+def test_a_tapes_clock_makes_no_hours_without_a_picture(suffix: str, begins: int, tmp_path: Path) -> None:
+    """What began at 10:00:00 on the tape begins at once, but in another transport stream."""
+
+    def later(packet: Any) -> None:
+        packet.pts += round(36_000 / packet.time_base)
+        packet.dts += round(36_000 / packet.time_base)
+
+    recording(tmp_path / "one.ts", sound="mp2")
+    film, target = remuxed(tmp_path / "one.ts", tmp_path / "tape.ts", later), tmp_path / f"out.{suffix}"
+    report = gfpvideo.restore(film, target, RestoreOptions(preset="ultrafast", **QUICK))
+    assert report.warnings == []
+    with av.open(str(film)) as before, av.open(str(target)) as after:
+        assert before.start_time is not None
+        assert after.start_time is not None
+        assert before.start_time // 10**6 in {36_000, 36_001}
+        assert begins * 10**6 <= after.start_time < (begins + 3) * 10**6
+        apart = [_first(each, "audio") - _first(each, "video") for each in (before, after)]
+    assert abs(apart[0] - apart[1]) <= Fraction(1, 1000)
+
+
+def _first(container: Any, kind: str) -> Fraction:
+    return next(stream.start_time * stream.time_base for stream in container.streams if stream.type == kind)
+
+
 def test_a_part_of_joined_recordings_keeps_sound_and_picture_together(tmp_path: Path) -> None:
     """Which pictures and which sound belong to it is told by the same times: those that the film bears."""
     film = tmp_path / "film.ts"

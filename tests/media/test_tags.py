@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
+from helpers import remuxed, write_with_sound
 from quick import QUICK
 
 PHONE = {
@@ -87,3 +89,17 @@ def test_what_a_container_does_not_tell_is_named(suffix: str, left_out: list[str
     named = [warning for warning in report.warnings if f"cannot be held by {suffix}" in warning]
     assert len(named) == len(left_out)
     assert all(what in warning for what, warning in zip(left_out, named, strict=True))
+
+
+@pytest.mark.parametrize(("language", "told_as"), [("deu", "ger"), ("swe", "sve"), ("fra", "fra"), ("mkd", None)])
+def test_mov_knows_languages_by_other_codes(language: str, told_as: str | None, tmp_path: Path) -> None:
+    def spoken(_: object, streams: dict[int, Any]) -> None:
+        streams[1].metadata["language"] = language
+
+    write_with_sound(tmp_path / "silence.mkv", "mpeg4", "aac", frames=5)
+    source = remuxed(tmp_path / "silence.mkv", tmp_path / "film.mkv", prepare=spoken)
+    report = gfpvideo.restore(source, tmp_path / "restored.mov", RestoreOptions(**QUICK))
+    with av.open(report.target) as container:
+        assert container.streams.audio[0].metadata.get("language") == told_as
+    warnings = [] if told_as else ["the languages mkd cannot be held by .mov: left out (.mp4 and .mkv do)"]
+    assert report.warnings == warnings
