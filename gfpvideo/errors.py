@@ -52,6 +52,10 @@ class EngineError(GfpvideoError, RuntimeError):
     """An inference engine or device that is not there or does not do what was asked."""
 
 
+class WorkersError(GfpvideoError, RuntimeError):
+    """Workers that ended again and again at the same film, which no other need share."""
+
+
 class TrainingError(GfpvideoError, RuntimeError):
     """A training that learns nothing any more."""
 

@@ -14,7 +14,7 @@ import pytest
 
 import gfpvideo
 from gfpvideo import RestoreOptions
-from gfpvideo.errors import EngineError, GfpvideoError, OptionError, StoppedError
+from gfpvideo.errors import EngineError, GfpvideoError, OptionError, StoppedError, WorkersError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
 from gfpvideo.restoration.jobs.crew import News, shares
@@ -168,6 +168,15 @@ def test_workers_that_cannot_start_are_given_up() -> None:
     told = r"3 workers ended while at loading, the last by signal 9: .* fewer --workers"
     with pytest.raises(EngineError, match=told):
         foreman((0, died), (1, died), None, (2, died)).begin()
+
+
+def test_a_film_that_workers_die_of_ends_no_folder() -> None:
+    """The next film may be a small one: only what all films share is an ``EngineError``, which ends a folder."""
+    lost = foreman()
+    with pytest.raises(WorkersError, match="3 workers ended while at segment 4, the last by signal 9"):
+        for worker in range(3):
+            lost._doing[worker] = range(4, 8)
+            lost._bury(worker, "by signal 9")
 
 
 def test_a_crash_is_a_bug() -> None:

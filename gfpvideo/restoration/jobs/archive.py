@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 
-from gfpvideo.errors import EngineError, GfpvideoError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, GfpvideoError, StoppedError, WeightsError, WorkersError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import FramesDone
 from gfpvideo.restoration.jobs.crew import Crew
@@ -126,7 +126,7 @@ class Archive:
             text = f"{TRIES} workers ended while at {'loading' if film is None else film[0]}, the last {how}"
             if film is None:
                 raise EngineError(text)
-            yield Restored(film, EngineError(text))
+            yield Restored(film, WorkersError(text))
         elif film is not None:
             self._waiting.appendleft(film)
         if not self.stop.is_set():

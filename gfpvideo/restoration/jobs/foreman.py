@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event as Flag
 
 from gfpvideo import errors
-from gfpvideo.errors import EngineError, GfpvideoError, OutputError, StoppedError
+from gfpvideo.errors import EngineError, GfpvideoError, OutputError, StoppedError, WorkersError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
 from gfpvideo.restoration.jobs.crew import Crew
@@ -164,7 +164,8 @@ class Foreman:
             self._tries[task] += 1
             if self._tries[task] >= TRIES:
                 what = {_LOAD: "loading", _FOLLOW: "following"}.get(task, f"segment {task.start}")
-                raise EngineError(
+                kind = EngineError if task == _LOAD else WorkersError
+                raise kind(
                     f"{TRIES} workers ended while at {what}, the last {how}: if memory is short, give fewer --workers"
                 )
         if not self.stop.is_set():
