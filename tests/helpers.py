@@ -22,10 +22,12 @@ from gfpvideo.frames import (
     GeneratedFrame,
     Rect,
     RestoredCrop,
+    RestoredFrame,
     Samples,
     TrackedFrame,
 )
 from gfpvideo.media.pixel_format import read_only
+from gfpvideo.media.still import Picture, read_picture, write_picture
 from gfpvideo.pixels.color import FloatImage, rgb_to_ycc
 from gfpvideo.pixels.regions import face_mask
 
@@ -270,6 +272,13 @@ def remuxed(
                 packet.stream = streams[packet.stream_index]
                 after.mux(packet)
     return target
+
+
+def through(source: Path, target: Path) -> Picture:
+    """Read and write a photograph as if no face was in it."""
+    picture = read_picture(source, target)
+    write_picture(picture, RestoredFrame(picture.frame, ()), target, overwrite=True)
+    return picture
 
 
 def scale_of(affine: NDArray[np.float64]) -> float:

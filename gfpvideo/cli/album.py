@@ -131,4 +131,4 @@ def _restored(found: "Album", chosen: "list[Person]", output: Path, quiet: bool)
     show_warnings([*found.warnings, *report.warnings])
     if not quiet:
         typer.echo(f"{output}: {len(report.pieces)} restored")
-    return report.exit_code
+    return 1 if found.warnings else report.exit_code

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags, UnidentifiedImageError
 
 _QUALITY = 95
 """For pictures that are not lossless and whose source was no JPEG with tables of its own to keep."""
@@ -28,10 +28,16 @@ _COLOUR_CHUNKS = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 _SEGMENT = 65_500
 """Bytes that a segment of a JPEG holds, less what stands before the content."""
 _IN_ONE_SEGMENT = {"exif", "xmp", "comment", "iptc"}
+UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error)
+"""What Pillow raises at files that are broken in one way or another."""
+_PRIMARIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+_OF_SRGB = {b"gAMA": struct.pack(">I", 45455), b"cHRM": struct.pack(">8I", *_PRIMARIES), b"sRGB": None}
+"""What a PNG's chunks of colour hold where they say what is taken for granted anyway."""
 _JPEG, _PNG, _WEBP, _TIFF = {".jpg", ".jpeg"}, {".png"}, {".webp"}, {".tif", ".tiff"}
 _NAMES = {
     "exif": "EXIF data", "icc": "the colour profile", "xmp": "XMP", "comment": "the comment", "iptc": "IPTC data",
     "texts": "text", "others": "data of other programs",
+    "tuned": "how its colours are meant",
 }  # fmt: skip
 
 
@@ -78,10 +84,19 @@ class Carried:
             return cls(**common, tiff=tags, lossless=compression not in {"jpeg", "tiff_jpeg", "webp"})
         return cls(**common, lossless=_is_lossless_webp(path))
 
+    @property
+    def tuned(self) -> bool:
+        """Whether a PNG's samples are meant otherwise than those of most pictures (in HDR, or linear)."""
+        chunks = dict(self.colour)
+        if b"cICP" in chunks or b"sRGB" in chunks:
+            return b"cICP" in chunks
+        return any(_OF_SRGB[name] != content for name, content in chunks.items())
+
     def resized(self, width: int, height: int) -> "Carried":
         """The same for a picture of another size, which EXIF data may name."""
-        exif = Image.Exif()
-        exif.load(self.exif)
+        exif = _parsed(self.exif)
+        if exif is None:
+            return self
         sides, tags = dict(zip(_SIDES, (width, height), strict=True)), exif.get_ifd(_EXIF_DIRECTORY)
         named = {tag: side for tag, side in sides.items() if tag in tags}
         if not named:
@@ -108,7 +123,10 @@ class Carried:
         """The kinds that a target has room for."""
         kind = _kind(target)
         too_long = {key for key in _IN_ONE_SEGMENT if len(getattr(self, key)) > _SEGMENT}
-        return _KEPT[kind] - (too_long if kind == "jpeg" else set())
+        lost = too_long if kind == "jpeg" else set()
+        return _KEPT[kind] - (
+            lost | {"exif"} if kind == "tiff" and not self.tiff and _parsed(self.exif) is None else lost
+        )
 
 
 def _kind(target: Path) -> str:
@@ -149,8 +167,7 @@ def _to_webp(carried: Carried) -> dict[str, Any]:
 def _to_tiff(carried: Carried) -> dict[str, Any]:
     found = _common(carried)
     if not carried.tiff:
-        exif = Image.Exif()
-        exif.load(carried.exif)
+        exif = _parsed(carried.exif) or Image.Exif()
         if carried.xmp:
             exif[_XMP] = carried.xmp
         return found | {"exif": exif}
@@ -167,7 +184,7 @@ _SUFFIXES = {"jpeg": _JPEG, "png": _PNG, "webp": _WEBP, "tiff": _TIFF}
 _SAVING = {"jpeg": _to_jpeg, "png": _to_png, "webp": _to_webp, "tiff": _to_tiff}
 _KEPT = {
     "jpeg": {"exif", "icc", "xmp", "comment", "iptc"},
-    "png": {"exif", "icc", "xmp", "comment", "texts"},
+    "png": {"exif", "icc", "xmp", "comment", "texts", "tuned"},
     "webp": {"exif", "icc", "xmp"},
     "tiff": {"exif", "icc", "xmp"},
 }
@@ -191,6 +208,17 @@ def _tags(image: TiffImagePlugin.TiffImageFile) -> TiffImagePlugin.ImageFileDire
         copied[tag] = exif.get_ifd(tag) if tag in TiffTags.TAGS_V2_GROUPS else image.tag_v2[tag]
         copied.tagtype[tag] = image.tag_v2.tagtype[tag]
     return copied
+
+
+def _parsed(exif: bytes) -> Image.Exif | None:
+    """EXIF data as tags, ``None`` where it is broken: what need not look into it carries it as it is."""
+    found = Image.Exif()
+    try:
+        found.load(exif)
+        found.tobytes()
+    except UNREADABLE:
+        return None
+    return found
 
 
 def _as_bytes(text: str | bytes) -> bytes:

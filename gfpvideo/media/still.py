@@ -3,21 +3,25 @@
 Pictures of 8 bits a sample go through Pillow, deeper ones through OpenCV, which keeps all of their bits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
-from gfpvideo.errors import InputError, OptionError, OutputError, UnsupportedMediaError
+from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError, UnsupportedMediaError
 from gfpvideo.frames import Frame, RestoredFrame, Samples
 from gfpvideo.media.atomic import atomic_target
-from gfpvideo.media.carried import Carried
+from gfpvideo.media.carried import UNREADABLE, Carried
+from gfpvideo.media.container import Limits, check_size
 from gfpvideo.media.orientation import EXIF_TURNS, Orientation, Turn
 from gfpvideo.media.pixel_format import read_only
 from gfpvideo.pixels.patches import lay_over
@@ -36,6 +40,13 @@ _CLEAR_MODES = {"P": "RGBA", "1": "LA", "L": "LA", "RGB": "RGBA"}
 """What they become, and some others, where one of their colours is said to be transparent."""
 _SEVERAL = "MPO"
 """Format of telephones and cameras: a JPEG, and behind it others (a second view, depth, a gain map)."""
+
+
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+"""The TIFF tag of how samples are meant, and that of negatives and faxes."""
+_OPENING = Lock()
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+"""Some programs write their history into a picture, which is more than the megabyte that Pillow reads at once."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +77,9 @@ def check_picture_target(target: Path, source: Path | None = None) -> None:
     if source is None:
         return
     try:
-        with Image.open(source) as image:
-            deep, clear = _is_deep(image), image.has_transparency_data
-    except (Image.DecompressionBombError, OSError, SyntaxError):
+        with _opened(source) as image:
+            deep, clear = _is_deep(source, image), image.has_transparency_data
+    except UNREADABLE:
         return  # the source is refused in the words for it when it is read
     if deep and suffix not in _DEEP_SUFFIXES:
         raise OptionError(f"{target}: {suffix} holds 8 bits a sample, {source} has more; give a .png or a .tiff")
@@ -76,22 +87,60 @@ def check_picture_target(target: Path, source: Path | None = None) -> None:
         raise OptionError(f"{target}: JPEG holds no transparency, which {source} has; give a .png, .webp or .tiff")
 
 
-def read_picture(path: Path, target: Path | None = None) -> Picture:
-    """Open a photograph as a film of one frame; warnings are about what ``target``, if it is known, cannot keep.
+def read_picture(path: Path, target: Path | None = None, max_side: int = Limits.max_side) -> Picture:
+    """Open a photograph as a film of one frame.
+
+    Args:
+        path: the file.
+        target: where it goes, if that is known: warnings are about what cannot be kept there.
+        max_side: most pixels of a side that are read.
 
     Raises:
         InputError: if it cannot be read.
-        UnsupportedMediaError: if its samples are of a kind that is not restored (CMYK, floats, several pages).
+        UnsupportedMediaError: if its samples are of a kind that is not restored (CMYK, floats), or there are too many,
+            or several pages of them.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
+            check_size(*image.size, path, Limits(max_side))
             image.load()
-            read = _from_deep if _is_deep(image) else _from_pillow
-            return read(path, image, target or path)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable picture ({str(error).splitlines()[0][:100]})") from None
+            several = _left_out(path, image)
+            read = _from_deep if _is_deep(path, image) else _from_pillow
+            picture = read(path, image, target or path)
+            return replace(picture, warnings=picture.warnings + several)
+    except GfpvideoError:
+        raise
+    except UNREADABLE as error:
+        told = (str(error) or type(error).__name__).splitlines()[0][:100]
+        raise InputError(f"{path}: not a readable picture ({told})") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose header has been read, of any size.
+
+    Pillow is handed an open file: one that it opens itself it may map, and then it reads turned TIFFs awry. Its own
+    limit, which nobody can raise, is lifted while it looks at the header.
+    """
+    with path.open("rb") as file:
+        with _OPENING:
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(file)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+        with image:
+            yield image
+
+
+def _left_out(path: Path, image: Image.Image) -> tuple[str, ...]:
+    """A warning where further pictures go with the first one; pages and moving pictures are refused."""
+    count = getattr(image, "n_frames", 1)
+    if count == 1:
+        return ()
+    if image.format != _SEVERAL:
+        raise UnsupportedMediaError(f"{path}: holds {count} pictures; split it first")
+    return (f"{path}: holds {count} pictures: the first is restored, the rest is left out",)
 
 
 def check_sides(picture: Picture, target: Path, times: int) -> None:
@@ -130,50 +179,47 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
 
 
 def _from_pillow(path: Path, image: Image.Image, target: Path) -> Picture:
-    count = getattr(image, "n_frames", 1)
-    if count > 1 and image.format != _SEVERAL:
-        raise UnsupportedMediaError(f"{path}: holds {count} pictures; split it first")
     carried = Carried.of(path, image)
     lost = carried.lost_in(target)
-    warnings = [f"{path}: {' and '.join(lost)} cannot be kept in a {target.suffix.lower()}"] if lost else []
-    if count > 1:
-        warnings.append(f"{path}: holds {count} pictures: the first is restored, the rest is left out")
+    warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a {target.suffix.lower()}",) if lost else ()
     modes = _CONVERTED_MODES | (_CLEAR_MODES if "transparency" in image.info else {})
     mode = modes.get(image.mode, image.mode)
     turn, image = _turn(image), image if mode == image.mode else image.convert(mode)
     if mode not in _DIRECT_MODES:
         raise UnsupportedMediaError(f"{path}: pictures in {mode} are not supported; convert it to RGB first")
     pixels = np.asarray(image)
-    return Picture(_frame(pixels, 8, turn), mode, carried, tuple(warnings))
+    return Picture(_frame(pixels, 8, turn), mode, carried, warnings)
 
 
 def _turn(image: Image.Image) -> Turn:
     return EXIF_TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1), EXIF_TURNS[1])
 
 
-def _is_deep(image: Image.Image) -> bool:
+def _is_deep(path: Path, image: Image.Image) -> bool:
     """Whether the file holds more than 8 bits a sample; Pillow would drop them from colour pictures."""
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
         return True
     if image.format == "PNG":
-        return any("16" in str(tile[3]) for tile in _tiles(image))
+        return any("16" in str(tile[3]) for tile in _tiles(path))
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return max(image.tag_v2.get(258, (8,))) > 8
     return False
 
 
-def _tiles(image: Image.Image) -> list[Any]:
+def _tiles(path: Path) -> list[Any]:
     """Tiles as the file describes them; loading a picture empties Pillow's own list, so it is opened again."""
-    with Image.open(str(image.filename)) as fresh:  # type: ignore[attr-defined]  # a picture opened from a file has a name
-        return list(fresh.tile)
+    with _opened(path) as fresh:
+        return list(fresh.tile)  # type: ignore[attr-defined]  # a picture opened from a file has them
 
 
 def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
     """OpenCV writes samples alone: the picture is turned upright, for the tag that says so goes with the rest."""
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)  # imread fails at turned TIFFs
     if found is None or found.dtype != np.uint16:
         raise UnsupportedMediaError(f"{path}: only whole samples of 8 or 16 bits are supported")
     pixels = _swap_red_blue(np.asarray(found, np.uint16))
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        pixels = np.iinfo(np.uint16).max - pixels  # OpenCV hands them on as they are, and writes black as zero
     pixels = Orientation(pixels.shape[1], pixels.shape[0], turn=_turn(image)).upright(pixels)
     lost = Carried.of(path, image).lost_in(path, deep=True)
     warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
@@ -181,8 +227,10 @@ def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
 
 
 def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:
-    if not cv2.imwrite(str(scratch), _swap_red_blue(pixels)):
+    done, coded = cv2.imencode(scratch.suffix, _swap_red_blue(pixels))
+    if not done:
         raise OSError(f"OpenCV cannot write {scratch.suffix} with 16 bits a sample")
+    scratch.write_bytes(coded.tobytes())  # OpenCV does not see that the end of a file fails
 
 
 def write_sheet(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -192,11 +240,13 @@ def write_sheet(path: Path, picture: NDArray[np.uint8]) -> None:
         OutputError: if it cannot be written.
     """
     try:
-        written = cv2.imwrite(str(path), picture)
-    except cv2.error:
-        written = False
-    if not written:
-        raise OutputError(f"{path}: the picture cannot be written; give a .png in a folder that exists")
+        _, coded = cv2.imencode(path.suffix, picture)
+        path.write_bytes(coded.tobytes())
+    except (cv2.error, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"unknown kind {path.suffix!r}"
+        raise OutputError(
+            f"{path}: the picture cannot be written ({why}); give a .png in a folder that exists"
+        ) from None
 
 
 def _swap_red_blue(pixels: NDArray[np.integer]) -> NDArray[np.integer]:

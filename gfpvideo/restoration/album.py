@@ -5,6 +5,7 @@ film costs no more than itself. Faces are grouped by person with the recogniser 
 """
 
 import base64
+import logging
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
 from scipy.cluster import hierarchy
 
-from gfpvideo.errors import EngineError, GfpvideoError, InputError, StoppedError, WeightsError
+from gfpvideo.errors import EngineError, GfpvideoError, InputError, StoppedError, WeightsError, bug
 from gfpvideo.frames import Crop, Frame
 from gfpvideo.media.atomic import make_folder, replace_whole
 from gfpvideo.media.still import read_picture
@@ -34,6 +35,8 @@ from gfpvideo.restoration.opening import for_stills, open_film
 from gfpvideo.restoration.run import Job
 from gfpvideo.restoration.who import SIDE, look_at_everybody
 from gfpvideo.stages.spread import Spread
+
+_log = logging.getLogger(__name__)
 
 FOLDER = ".gfpvideo-album"
 """Folder in the album's own where what was seen is kept."""
@@ -130,6 +133,10 @@ class Album:
                 raise
             except GfpvideoError as error:
                 self.warnings.append(f"skipped: {error}")
+                continue
+            except Exception as error:
+                _log.exception("%s: looking through it failed", path)
+                self.warnings.append(f"skipped: {path}: {bug(error)}")
                 continue
             yield Looked(path, len(self._seen[path]), done, len(files))
 

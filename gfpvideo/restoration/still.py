@@ -33,7 +33,7 @@ def restore_picture(
     """Restore one photograph; arguments and errors as :func:`gfpvideo.restoration.film.restore_film`."""
     check_target(target, overwrite=options.overwrite)
     check_name(target)
-    picture = read_picture(source, target)
+    picture = read_picture(source, target, options.max_side)
     check_sides(picture, target, options.upscale)
     yield Loading()
     parts = load()

@@ -70,6 +70,17 @@ def test_people_are_found_over_all_files(box: Path) -> None:
     assert "broken.mp4" in warning
 
 
+def test_what_a_library_stumbles_over_ends_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(_: Path) -> None:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("gfpvideo.restoration.album.read_picture", stumble)
+    write_sheet(tmp_path / "anna.png", SHOWN)
+    album = looked_through(tmp_path)
+    (warning,) = album.warnings
+    assert warning.startswith(f"skipped: {tmp_path / 'anna.png'}: RuntimeError: odd")
+
+
 @pytest.mark.slow
 def test_what_was_looked_through_is_not_looked_through_again(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (box / "broken.mp4").unlink()

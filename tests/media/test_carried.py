@@ -12,9 +12,9 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 import gfpvideo
 from gfpvideo.errors import OptionError
-from gfpvideo.frames import RestoredFrame
 from gfpvideo.media.carried import Carried
-from gfpvideo.media.still import Picture, check_picture_target, read_picture, write_picture
+from gfpvideo.media.still import check_picture_target
+from helpers import through
 
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -25,13 +25,6 @@ def grey() -> Image.Image:
     pixels = np.full((64, 64, 3), 90, np.uint8)
     pixels[:20] = 30, 60, 200
     return Image.fromarray(pixels)
-
-
-def through(source: Path, target: Path) -> Picture:
-    """Read and write without a face in it."""
-    picture = read_picture(source, target)
-    write_picture(picture, RestoredFrame(picture.frame, ()), target, overwrite=True)
-    return picture
 
 
 def exif() -> Image.Exif:
