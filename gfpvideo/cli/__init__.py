@@ -1,5 +1,6 @@
 """The command line. Each command fills the options model, calls the library and prints what came of it."""
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -58,6 +59,8 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``gfpvideo`` command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of old disks may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except SystemExit as end:

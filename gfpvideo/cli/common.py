@@ -38,6 +38,8 @@ _DENIALS = {
     for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EIO", "ESTALE", "ELOOP", "ENAMETOOLONG")
 } - {None}
 """What a system may say of any file, at any time."""
+_ENDINGS = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+"""Signals that do what Ctrl-C does; the second comes when a terminal is closed, and not on Windows."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 P = ParamSpec("P")
@@ -46,7 +48,7 @@ P = ParamSpec("P")
 def command(function: Callable[P, int]) -> Callable[P, None]:
     """Turn whatever ends the function into a line and an exit code; it returns the exit code of success.
 
-    SIGTERM does what Ctrl-C does, so that everything is cleaned up.
+    SIGTERM, or a terminal that is closed, does what Ctrl-C does, so that everything is cleaned up.
     """
 
     @functools.wraps(function)
@@ -68,7 +70,7 @@ def _outcome(run: Callable[[], int]) -> int:
         _forget_output()
         return ClosedError.exit_code
     except GfpvideoError as error:
-        typer.echo(f"gfpvideo: {error}", err=True)
+        typer.echo(f"gfpvideo: {printable(str(error))}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
         ignore_signals()
@@ -89,7 +91,7 @@ def _denied(error: Exception) -> str:
 
 def ignore_signals() -> None:
     """Let nothing interrupt what is left to do, which is to say so and to end; :func:`terminable` restores them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *_ENDINGS):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -128,7 +130,7 @@ def _files(handlers: list[logging.Handler]) -> list[str]:
 
 @contextmanager
 def stopping(stop: Event, piece: str = "segment") -> Iterator[None]:
-    """Within the block, a first Ctrl-C or SIGTERM sets ``stop``; a second one interrupts at once.
+    """Within the block, a first Ctrl-C, SIGTERM or SIGHUP sets ``stop``; a second one interrupts at once.
 
     Signals that the shell has told us to ignore (as it does for jobs in the background) stay ignored.
 
@@ -143,7 +145,7 @@ def stopping(stop: Event, piece: str = "segment") -> Iterator[None]:
         stop.set()
         _say_at_once(f"\ngfpvideo: finishing this {piece}; press Ctrl-C again to stop at once")
 
-    with _handled(handle, signal.SIGINT, signal.SIGTERM):
+    with _handled(handle, signal.SIGINT, *_ENDINGS):
         yield
 
 
@@ -157,12 +159,12 @@ def _say_at_once(text: str) -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within the block, SIGTERM does what Ctrl-C does."""
+    """Within the block, SIGTERM and SIGHUP do what Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM), _restored(signal.SIGINT):
+    with _handled(interrupt, *_ENDINGS), _restored(signal.SIGINT):
         yield
 
 
@@ -207,7 +209,7 @@ def show_warnings(warnings: Iterable[str]) -> None:
     told = {text for handler in handlers if isinstance(handler, _Terminal) for text in handler.told}
     for warning in warnings:
         if warning not in told:
-            typer.echo(f"gfpvideo: warning: {warning}", err=True)
+            typer.echo(f"gfpvideo: warning: {printable(warning)}", err=True)
 
 
 def start_log(level: str, file: Path | None) -> None:

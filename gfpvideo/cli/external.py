@@ -51,6 +51,10 @@ def via_ffmpeg(
         raise OptionError("option ffmpeg-args: give exactly one --via-ffmpeg with it")
     if target is None and ways:
         raise OptionError("option via-ffmpeg: name the target with -o")
+    if target is not None:
+        from gfpvideo.media.atomic import check_apart
+
+        check_apart(source, target)
     try:
         words = shlex.split(arguments or "")
     except ValueError as error:

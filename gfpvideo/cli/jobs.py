@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gfpvideo.cli.common import command
-from gfpvideo.errors import InputError, OutputError
+from gfpvideo.cli.common import command, show_warnings
+from gfpvideo.errors import InputError, OutputError, printable
 
 jobs_app = typer.Typer(help="List and remove interrupted restorations.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def list_jobs(
     for work in sorted(folder.glob(f"*{SUFFIX}")):
         if is_work_folder(work):
             state = "running" if in_use(work) else "interrupted"
-            typer.echo(f"{work.name.removesuffix(SUFFIX)}: {state}, {_done(work)}")
+            typer.echo(f"{printable(work.name.removesuffix(SUFFIX))}: {state}, {_done(work)}")
     return 0
 
 
@@ -56,4 +56,6 @@ def clean_jobs(
             raise OutputError(busy(work))
     for work in folders:
         clean(work)
-    return 0
+    left = [work for work in folders if work.exists()]
+    show_warnings(f"{work}: what is not gfpvideo's stays in it" for work in left)
+    return 1 if left else 0

@@ -27,7 +27,7 @@ from gfpvideo.cli.common import (
 from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.piped import PIPE, named, piped
-from gfpvideo.errors import OptionError
+from gfpvideo.errors import OptionError, printable
 from gfpvideo.media.atomic import write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
@@ -170,7 +170,7 @@ def _piece(source: Path | list[Path]) -> str:
 def summary(report: Report) -> str:
     """The few lines that are printed after a restoration."""
     lines = [
-        f"{report.target}",
+        printable(report.target),
         f"  frames    {report.frames}",
         f"  tracks    {report.tracks}",
         f"  faces     {report.faces} restored, {report.spared} left as they were{_hopeless(report)}",

@@ -20,6 +20,7 @@ from gfpvideo.cli.common import (
 )
 from gfpvideo.cli.flags import takes
 from gfpvideo.cli.restore import frames_bar
+from gfpvideo.errors import printable
 
 if TYPE_CHECKING:
     from gfpvideo.report import Report
@@ -88,4 +89,4 @@ def _tell(news: "str | Report", quiet: bool) -> None:
         return
     show_warnings(f"{news.source}: {warning}" for warning in news.warnings)
     if not quiet:
-        typer.echo(f"{news.target}: {news.frames} frames, {news.faces} faces restored, {news.seconds:.1f} s")
+        typer.echo(f"{printable(news.target)}: {news.frames} frames, {news.faces} faces restored, {news.seconds:.1f} s")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gfpvideo.errors import OutputError
+from gfpvideo.errors import OptionError, OutputError
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 """What file systems (of networks) answer that cannot sync a folder."""
@@ -91,6 +91,16 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target}: exists already; give --overwrite to replace it, or another name with -o")
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"{target.parent}: the folder cannot be written; give another target with -o")
+
+
+def check_apart(source: Path, target: Path) -> None:
+    """Refuse a target that is the source, whatever may be overwritten.
+
+    Raises:
+        OptionError: if it is.
+    """
+    if target.exists() and source.exists() and target.samefile(source):
+        raise OptionError(f"{target}: target and source are the same file; give another name with -o")
 
 
 def check_name(target: Path) -> None:

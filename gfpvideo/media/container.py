@@ -39,6 +39,8 @@ def open_container(path: Path) -> InputContainer:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if path.is_fifo():
+        raise InputError(f"{path}: is a pipe, and can be read only once; give - and send the film to standard input")
     if path.stat().st_size == 0 and path.is_file():
         raise InputError(f"{path}: the file is empty")
     try:

@@ -1,5 +1,6 @@
 """Files that arrive in a folder: when they are whole, and what has become of them."""
 
+import json
 import secrets
 import stat
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from gfpvideo.errors import OutputError
 from gfpvideo.media.atomic import sync, write_error
@@ -107,10 +108,10 @@ class Ledger:
         for left in path.parent.glob(f"{path.name}.*{PARTIAL}"):  # by a process that was killed
             left.unlink(missing_ok=True)
         try:
-            self._entries = _Entries.model_validate_json(path.read_bytes())
+            self._entries = _Entries.model_validate(json.loads(path.read_bytes()))
         except FileNotFoundError:
             self._entries = _Entries()
-        except (OSError, ValidationError):
+        except (OSError, ValueError):
             raise OutputError(
                 f"{path}: the list of what was restored is damaged; remove it, and whatever has a target counts as done"
             ) from None
@@ -163,7 +164,8 @@ class Ledger:
     def _put(self, target: Path, entry: _Entry) -> None:
         entries = self._entries.model_copy(update={"targets": self._entries.targets | {target.name: entry}})
         try:
-            write_whole(self._path, entries.model_dump_json(indent=0), self._token)
+            # Names of old disks may hold bytes that are no text; Pydantic's own JSON takes none of those.
+            write_whole(self._path, json.dumps(entries.model_dump(), indent=0), self._token)
             sync(self._path.parent)
         except OSError as error:
             raise write_error(self._path, error) from error

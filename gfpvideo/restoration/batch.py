@@ -20,7 +20,7 @@ from gfpvideo.errors import (
     WeightsError,
     bug,
 )
-from gfpvideo.media.atomic import check_target, make_folder
+from gfpvideo.media.atomic import check_target, make_folder, replace_whole
 from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.media.target import FORMATS, default_target
 from gfpvideo.options.restore import RestoreOptions
@@ -36,6 +36,8 @@ FILM_SUFFIXES = {
     ".mxf", ".ogv", ".qt", ".rm", ".vob", ".wmv", ".y4m",
 }  # fmt: skip
 """Suffixes by which films are found in a folder; one that is named by itself may have any."""
+BEGUN = ".gfpvideo-overwriting"
+"""File in the target's folder from when targets are overwritten until all are; its date tells old ones from new."""
 _MADE = re.compile(r"(.+)\.(?:restored|preview)")
 """What is made beside a file, under its name, unless another is given."""
 
@@ -129,14 +131,16 @@ class Batch:
         make_folder(self.target)
         for path in () if self.options.resume else targets.values():
             check_target(path, overwrite=self.options.overwrite)
-        _clear_up(path for path in targets.values() if self.options.resume and path.exists())
-        left = [(path, to) for path, to in targets.items() if not (self.options.resume and to.exists())]
-        self._done = kept = len(targets) - len(left)
+        done = self._done_before(targets.values())
+        _clear_up(done)
+        left = [(path, to) for path, to in targets.items() if to not in done]
+        self._done = kept = len(done)
         films = [(path, to) for path, to in left if not is_picture(path)]
         for path, to in left[: len(left) - len(films)]:
             yield from self._here(path, to)
         for path, to in (yield from self._elsewhere(films)):
             yield from self._here(path, to)
+        (self.target / BEGUN).unlink(missing_ok=True)
         if not kept and not any(piece.frames for piece in self.report.pieces):
             with suppress(OSError):  # the folder may have been there before, with other things in it
                 self.target.rmdir()
@@ -145,6 +149,20 @@ class Batch:
                 f"{self.sources[0].parent}: not one of its {len(targets)} {what} could be restored;"
                 f" {self.report.warnings[0]}"
             )
+
+    def _done_before(self, targets: Iterable[Path]) -> set[Path]:
+        """Targets that are not to be made again: with ``resume`` those that are there.
+
+        Where they are to be overwritten as well, that says nothing; those that are younger than what the run that was
+        interrupted has left are its own.
+        """
+        begun, overwrite = self.target / BEGUN, self.options.overwrite
+        since = begun.stat().st_mtime_ns if self.options.resume and overwrite and begun.exists() else None
+        if overwrite and since is None:
+            replace_whole(begun, b"")
+            return set()
+        there = {path for path in targets if self.options.resume and path.exists()}
+        return {path for path in there if since is None or path.stat().st_mtime_ns >= since}
 
     def _here(self, path: Path, to: Path) -> Iterator[Event]:
         if self.stop.is_set():
@@ -164,7 +182,7 @@ class Batch:
                     continue
                 path, to = item.film
                 del left[path]
-                _take_in(self.report, item.outcome)
+                _take_in(self.report, item.outcome, path)
                 yield from self._told(path, to)
         except StoppedError:
             raise StoppedError(self._interrupted()) from None
@@ -230,18 +248,19 @@ def restore_one(path: Path, job: OneJob, report: Report, *, first: bool) -> Gene
     except (EngineError, WeightsError):  # the others would meet the same
         raise
     except GfpvideoError as error:
-        _take_in(report, error)
+        _take_in(report, error, path)
         return error
     except Exception as error:
         _log.exception("%s: restoring it failed", path)
-        _take_in(report, GfpvideoError(f"{path}: {bug(error)}"))
+        _take_in(report, GfpvideoError(bug(error)), path)
         return error
-    _take_in(report, job.report)
+    _take_in(report, job.report, path)
     return None
 
 
-def _take_in(report: Report, outcome: Report | GfpvideoError) -> None:
+def _take_in(report: Report, outcome: Report | GfpvideoError, path: Path) -> None:
     if isinstance(outcome, Report):
         report.take_in(outcome)
     else:
-        report.warnings.append(f"skipped: {outcome}")
+        named = "" if str(path) in str(outcome) else f"{path}: "
+        report.warnings.append(f"skipped: {named}{outcome}")

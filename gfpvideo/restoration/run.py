@@ -10,7 +10,7 @@ from threading import Event as Flag
 from typing import Literal
 
 from gfpvideo.errors import InputError, OptionError
-from gfpvideo.media.atomic import check_target
+from gfpvideo.media.atomic import check_apart, check_target
 from gfpvideo.media.still import PICTURE_SUFFIXES, check_picture_target
 from gfpvideo.media.target import default_target, settle
 from gfpvideo.options.groups import films_alone, flag_name
@@ -325,5 +325,4 @@ class Job:
             raise InputError(f"{self.source}: no such file")
         if self.kind == "picture":
             check_picture_target(self.target, self.source)
-        if self.target.exists() and self.target.samefile(self.source):
-            raise OptionError(f"{self.target}: target and source are the same file; give another name with -o")
+        check_apart(self.source, self.target)

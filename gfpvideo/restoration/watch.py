@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 
-from gfpvideo.errors import InputError, OptionError, OutputError, StoppedError
+from gfpvideo.errors import GfpvideoError, InputError, OptionError, OutputError, StoppedError
 from gfpvideo.media.atomic import drop_scratch, make_folder, write_error
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 from gfpvideo.restoration.arrivals import Arrivals, Identity, Ledger
 from gfpvideo.restoration.batch import lasting_target, restore_one
 from gfpvideo.restoration.events import Event
-from gfpvideo.restoration.jobs.folder import clean, locked, work_folder
+from gfpvideo.restoration.jobs.folder import clean, is_work_folder, locked, work_folder
 from gfpvideo.restoration.run import Job
 
 _log = logging.getLogger(__name__)
@@ -171,9 +171,15 @@ class Watch:
                 _log.info("%s: %s is there already", path, target)
             else:
                 ledger.finish(target)
+                if is_work_folder(work := work_folder(target)):  # of a watch that was killed once it was there
+                    clean(work)
                 self._move(path)
         except OutputError as error:
             yield from self._later(path, str(error))
+        except OSError as error:  # a name too long for its target, a share that is gone for now
+            if isinstance(error, GfpvideoError):
+                raise
+            yield from self._later(path, f"{path}: {error.strerror or error}")
         else:
             self._dealt_with[path] = identity
 

@@ -70,6 +70,7 @@ def test_people_are_found_over_all_files(box: Path) -> None:
     assert "broken.mp4" in warning
 
 
+@pytest.mark.logs_errors
 def test_what_a_library_stumbles_over_ends_no_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stumble(_: Path) -> None:
         raise RuntimeError("odd")

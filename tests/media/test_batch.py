@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -12,10 +13,12 @@ from typer.testing import CliRunner
 import gfpvideo
 from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
-from gfpvideo.errors import InputError, OutputError, StoppedError
+from gfpvideo.errors import InputError, OutputError, StoppedError, WorkersError
 from gfpvideo.media.still import write_sheet
-from gfpvideo.restoration.batch import found_in, targets_of
+from gfpvideo.report import Report
+from gfpvideo.restoration.batch import found_in, restore_one, targets_of
 from gfpvideo.restoration.events import Done, FilmDone, FrameDone, Loading, PictureDone, SegmentDone
+from gfpvideo.restoration.events import Event as News
 from gfpvideo.restoration.jobs.folder import JOB, LOCK, work_folder
 from gfpvideo.restoration.run import Job
 from helpers import facts, packets, write_film
@@ -130,6 +133,42 @@ def test_photographs_alone_go_on_too(tmp_path: Path) -> None:
     assert [event.source.name for event in again if isinstance(event, PictureDone)] == ["1.png", "2.png"]
     assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png", "2.png"]
     assert (out / "0.png").stat().st_mtime_ns == before
+
+
+def test_what_was_to_be_overwritten_is_when_a_run_goes_on(tmp_path: Path) -> None:
+    """That a target is there says nothing then: those that the first run has not come to are old."""
+    box, out, stop = tmp_path / "box", tmp_path / "out", Event()
+    box.mkdir()
+    out.mkdir()
+    for number in range(3):
+        write_sheet(box / f"{number}.png", np.full((64, 64, 3), 60 * number, np.uint8))
+        (out / f"{number}.png").write_bytes(b"old")
+    anew = RestoreOptions.parse(QUICK | {"overwrite": True})
+    with pytest.raises(StoppedError):
+        for event in Job(box, out, anew, stop=stop).run():
+            if isinstance(event, PictureDone):
+                stop.set()
+    again = list(Job(box, out, anew.model_copy(update={"resume": True})).run())
+    assert [event.source.name for event in again if isinstance(event, PictureDone)] == ["1.png", "2.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png", "2.png"]
+    assert all((out / f"{number}.png").read_bytes() != b"old" for number in range(3))
+    report = gfpvideo.restore(box, out, anew.model_copy(update={"resume": True}))
+    assert report.frames == 3, "nothing was interrupted: all begin anew"
+
+
+def test_what_is_skipped_is_named(tmp_path: Path) -> None:
+    """Whatever the words of the error are."""
+
+    class Failing:
+        report = Report("", "")
+
+        def run(self) -> Iterator[News]:
+            raise WorkersError("3 workers ended")
+            yield
+
+    report = Report("", "")
+    list(restore_one(tmp_path / "a.mp4", Failing(), report, first=True))
+    assert report.warnings == [f"skipped: {tmp_path / 'a.mp4'}: 3 workers ended"]
 
 
 @pytest.mark.slow

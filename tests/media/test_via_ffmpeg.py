@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_ffmpeg_encodes_with_the_user_s_arguments(tape: Path, tmp_path: Path) ->
     assert len(facts(target).pts) == len(facts(tape).pts)
     assert facts(target).payloads == facts(tape).payloads
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_the_source_is_never_the_target(way: str, tape: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    shutil.copy(tape, film)
+    done = RUNNER.invoke(app, ["restore", str(film), "-o", str(film), "--overwrite", *SHORT, "--via-ffmpeg", way])
+    assert done.exit_code == 2
+    assert "target and source are the same file" in done.stderr
+    assert film.read_bytes() == tape.read_bytes()
 
 
 def test_ffmpeg_s_failures_come_back_as_ours(film: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from gfpvideo.errors import InputError, OptionError, OutputError, StoppedError
 from gfpvideo.media.still import write_sheet
 from gfpvideo.restoration.arrivals import Arrivals, Identity, Ledger
 from gfpvideo.restoration.events import FrameDone, SegmentDone
+from gfpvideo.restoration.jobs.folder import JOB, work_folder
 from gfpvideo.restoration.watch import FOLDER, LEDGER, Began, LeftOut, News, Restored, Watch
 from helpers import facts
 from quick import QUICK, QUICK_ARGUMENTS
@@ -232,6 +233,29 @@ def test_what_a_kill_left_is_removed(inbox: Path, out: Path) -> None:
     assert restored(watched(inbox, out)) == ["a.png"]
     assert names(out) == [".b.0123abcd.partial.png", FOLDER, "a.png"]
     assert set(names(out / FOLDER)) <= {LEDGER, "lock"}
+
+
+def test_a_film_that_was_done_leaves_no_work_behind(inbox: Path, out: Path) -> None:
+    """Killed between the two: the target had its name, its work folder was still there."""
+    watched(photo(inbox / "a.png").parent, out)
+    work = work_folder(out / "a.png")
+    work.mkdir()
+    (work / JOB).write_text("{}")
+    assert watched(inbox, out) == []
+    assert names(out) == [FOLDER, "a.png"]
+
+
+def test_odd_names_stop_nothing(inbox: Path, out: Path) -> None:
+    """Of old disks, which are no text, and too long for what is made of them."""
+    photo(inbox / os.fsdecode(b"caf\xe9.png"))
+    photo(inbox / "b.png").rename(inbox / f"{'x' * 250}.avi")
+    photo(inbox / "c.png")
+    news = watched(inbox, out)
+    assert restored(news) == ["c.png", os.fsdecode(b"caf\xe9.png")]
+    (told,) = left_out(news)
+    assert f"{'x' * 250}.avi" in told
+    assert len(left_out(watched(inbox, out))) == 1
+    assert restored(watched(inbox, out)) == [], "they are known again"
 
 
 def test_names_do_not_depend_on_who_comes_later(inbox: Path, out: Path) -> None:

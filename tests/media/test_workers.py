@@ -17,7 +17,7 @@ from gfpvideo import RestoreOptions
 from gfpvideo.errors import EngineError, GfpvideoError, OptionError, StoppedError, WorkersError
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import Following, FramesDone, SegmentDone
-from gfpvideo.restoration.jobs.crew import News, shares
+from gfpvideo.restoration.jobs.crew import News, Processes, shares
 from gfpvideo.restoration.jobs.foreman import Foreman
 from gfpvideo.restoration.jobs.worker import Message
 from gfpvideo.restoration.run import Job
@@ -133,6 +133,19 @@ def test_workers_share_the_cores() -> None:
 def test_workers_or_devices() -> None:
     with pytest.raises(OptionError, match="give workers or devices, not both"):
         RestoreOptions.parse({"devices": "cpu,cpu", "workers": 2})
+
+
+def test_a_module_among_the_films_is_not_taken_for_pythons(
+    tape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('mine')")
+    monkeypatch.chdir(tmp_path)
+    with Processes(tape, RestoreOptions.parse(VALUES), 1) as crew:
+        crew.start()
+        news = None
+        while news is None:
+            news = crew.news(30)
+    assert "ready" in news[1], news
 
 
 class Scripted:

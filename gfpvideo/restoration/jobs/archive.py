@@ -10,7 +10,7 @@ from gfpvideo.errors import EngineError, GfpvideoError, StoppedError, WeightsErr
 from gfpvideo.report import Report
 from gfpvideo.restoration.events import FramesDone
 from gfpvideo.restoration.jobs.crew import Crew
-from gfpvideo.restoration.jobs.foreman import PATIENCE, TRIES, told_error
+from gfpvideo.restoration.jobs.foreman import PATIENCE, TRIES, crash, told_error
 from gfpvideo.restoration.jobs.worker import Message
 
 Film = tuple[Path, Path]
@@ -93,7 +93,7 @@ class Archive:
         elif "died" in message:
             yield from self._bury(worker, message["died"])
         elif "crashed" in message:
-            raise RuntimeError(f"a worker crashed: {message['crashed']}")
+            raise crash(message["crashed"])
         else:
             yield from self._finished(worker, message)
 

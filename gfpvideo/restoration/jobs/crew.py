@@ -85,7 +85,8 @@ class Processes:
         place = min(set(range(self.size)) - set(self._places.values()))
         printed = tempfile.TemporaryFile()  # noqa: SIM115  # open for as long as the worker lives
         process = subprocess.Popen(
-            [sys.executable, "-m", "gfpvideo.restoration.jobs.worker"],
+            # -P: no module that lies among the films is taken for Python's own
+            [sys.executable, "-P", "-m", "gfpvideo.restoration.jobs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=printed,

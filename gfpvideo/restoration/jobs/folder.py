@@ -66,6 +66,8 @@ def locked(folder: Path, taken: str) -> Iterator[None]:
         lock.release()
         if os.name == "nt":
             _drop_empty(folder)
+        with suppress(OSError):  # NFS keeps a file that is open, under another name
+            folder.rmdir()
 
 
 @contextmanager
@@ -121,11 +123,11 @@ def in_use(folder: Path) -> bool:
 
 
 def is_work_folder(folder: Path) -> bool:
-    """Whether a folder is one of ours, with nothing in it that is not."""
+    """Whether a folder is one of ours, whatever file managers have put beside what is."""
     if not folder.name.endswith(SUFFIX) or not folder.is_dir():
         return False
-    names = [item.name for item in folder.iterdir()]
-    return bool(names) and all(_OURS.fullmatch(name) for name in names)
+    names = {item.name for item in folder.iterdir()}
+    return names == {LOCK} or any(_OURS.fullmatch(name) for name in names - {LOCK})
 
 
 def empty(folder: Path, *, but: Collection[str] = ()) -> None:

@@ -148,7 +148,7 @@ class Foreman:
         if "failed" in message:
             raise told_error(message["failed"])
         if "crashed" in message:
-            raise RuntimeError(f"a worker crashed: {message['crashed']}")
+            raise crash(message["crashed"])
         if "died" in message:
             self._bury(worker, message["died"])
             return
@@ -284,6 +284,13 @@ class _Work:
             return []
         count = max(0, self.followed.end - self.ahead - begin) // self.journal.length
         return [number for number in range(count) if number not in self.journal]
+
+
+def crash(told: str) -> RuntimeError:
+    """The bug that a worker has met: its last line is what users see, the whole of it goes to the log."""
+    error = RuntimeError(f"a worker crashed: {told.splitlines()[-1]}")
+    error.add_note(told)
+    return error
 
 
 def told_error(told: Message) -> GfpvideoError:
