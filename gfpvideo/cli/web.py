@@ -24,6 +24,9 @@ def web(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port to serve.", min=1, max=65535)] = 7860,
     auth: Annotated[str | None, typer.Option("--auth", metavar="USER:PASSWORD", help="Ask for these.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name by which a proxy on this machine asks for the page.")
+    ] = None,
     max_upload: Annotated[
         str, typer.Option("--max-upload", help="Largest file that a browser may send: 500M, 20G.")
     ] = "20G",
@@ -37,7 +40,7 @@ def web(
     with place.opened():
         from gfpvideo.web.server import application, listen, serve
 
-        with listen(host, port) as at, application(place, host=host, auth=auth, max_upload=limit) as app:
+        with listen(host, port) as at, application(place, host=host, name=name, auth=auth, max_upload=limit) as app:
             typer.echo(
                 f"http://{f'[{host}]' if ':' in host else host}:{port}/ - leave this window open; Ctrl-C ends it"
             )

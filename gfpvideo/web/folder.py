@@ -2,9 +2,10 @@
 
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -26,6 +27,8 @@ _UPLOADS = "uploads-"
 """Beginning of the names of folders that take what is uploaded, until it is moved..."""
 SCRATCH = "scratch-"
 """... and of those for files that nobody needs a moment later."""
+_STALE = 3600
+"""Seconds without a byte more after which an upload has broken off."""
 _LONGEST = 120
 """Most letters of a name from a browser that are kept."""
 
@@ -70,8 +73,17 @@ class Folder:
 
     def names(self) -> list[str]:
         """Its films and photographs, the newest first; links that lead elsewhere are none of them."""
-        files = [path for path in self.root.iterdir() if path.suffix.lower() in SUFFIXES and self._inside(path)]
-        return [path.name for path in sorted(files, key=lambda path: (-path.stat().st_mtime, path.name))]
+        dates = {path.name: date for path in self.root.iterdir() if (date := self._date(path)) is not None}
+        return sorted(dates, key=lambda name: (-dates[name], name))
+
+    def _date(self, path: Path) -> float | None:
+        """When a film or photograph was changed last; ``None`` of all else, and of what is being written."""
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            return None
+        with suppress(OSError):  # it was just renamed, or taken away
+            if path.is_file() and path.resolve().is_relative_to(self.root):
+                return path.stat().st_mtime
+        return None
 
     def path(self, name: str) -> Path:
         """The file of that name.
@@ -91,7 +103,9 @@ class Folder:
             OutputError: if it cannot be moved.
         """
         kept = readable(name)
+        self._sweep()
         if Path(kept).suffix.lower() not in SUFFIXES:
+            uploaded.unlink(missing_ok=True)
             raise InputError(f"{kept}: not a film or photograph that this page knows; it takes {_listed(SUFFIXES)}")
         target = self.free(self.root / kept)
         try:
@@ -110,8 +124,12 @@ class Folder:
             path = wanted.with_name(f"{wanted.stem} {number}{wanted.suffix}")
         return path
 
-    def _inside(self, path: Path) -> bool:
-        return path.is_file() and path.resolve().is_relative_to(self.root)
+    def _sweep(self) -> None:
+        """Remove what came of uploads that broke off, which Gradio forgets."""
+        for left in self.hidden.glob(f"{_UPLOADS}*/*"):
+            with suppress(OSError):
+                if left.is_file() and time.time() - left.stat().st_mtime > _STALE:
+                    left.unlink()
 
 
 def readable(name: str) -> str:

@@ -8,7 +8,7 @@ from gradio.components import Component
 from gfpvideo.errors import OptionError
 from gfpvideo.generator.models import installed_generators
 from gfpvideo.media.filters import check_filters
-from gfpvideo.options.groups import TITLES, about, choices_of, flag_name, kind_of, limits, taken
+from gfpvideo.options.groups import TITLES, about, choices_of, films_alone, flag_name, kind_of, limits, taken
 from gfpvideo.options.pipelines import load_pipeline, pipeline_names
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.web.words import Words
@@ -41,12 +41,13 @@ def shown_values(preset: str) -> list[Any]:
     return [_shown(name, getattr(options, name)) for name in FIELDS]
 
 
-def given(preset: str, shown: list[Any]) -> Values:
+def given(preset: str, shown: list[Any], *, film: bool = True) -> Values:
     """Options of a restoration: the preset's, and whatever the components show that differs from them.
 
     Args:
         preset: its name, or nothing.
         shown: values of the components, in the order of :data:`FIELDS`.
+        film: whether it is of a film; what means nothing to a photograph is left out.
 
     Raises:
         OptionError: if the preset or the model is none that the page offers.
@@ -57,7 +58,8 @@ def given(preset: str, shown: list[Any]) -> Values:
             values[name] = _meant(name, value)
     if values.get("model", "auto") not in models():  # the option takes paths as well, which a browser may not name
         raise OptionError(f"option model = {values['model']!r}: must be one of {', '.join(models())}")
-    return values
+    strange = () if film else films_alone(RestoreOptions)
+    return {name: value for name, value in values.items() if name not in strange}
 
 
 def models() -> list[str]:

@@ -211,7 +211,7 @@ class _Page:
         yield _found()
 
     def _asked(self, name: str, preset: str, shown: Sequence[Any]) -> tuple[Path, RestoreOptions]:
-        options = RestoreOptions.parse(form.given(preset, list(shown)))
+        options = RestoreOptions.parse(form.given(preset, list(shown), film=not _is_photograph(name)))
         return self.folder.path(name) if name else self.folder.root, options
 
     def _faces(self, source: Path, options: RestoreOptions, who: str) -> Iterator[list[Any]]:
@@ -282,7 +282,7 @@ class _Page:
 
     def _start(self, left: list[int], name: str, preset: str, *shown: Any) -> list[Any]:
         try:
-            values = form.given(preset, list(shown))
+            values = form.given(preset, list(shown), film=not _is_photograph(name))
             if left:
                 values["skip"] = [int(track) for track in left]
             added = self.restorations.add(name, _plain(values))
@@ -407,7 +407,11 @@ def _who(request: gr.Request) -> str:
 
 def _is_film(name: str) -> bool:
     """Whether something is chosen, and no photograph: only films are looked at beforehand."""
-    return bool(name) and Path(name).suffix.lower() not in PICTURE_SUFFIXES
+    return bool(name) and not _is_photograph(name)
+
+
+def _is_photograph(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _trouble(error: GfpvideoError) -> str:

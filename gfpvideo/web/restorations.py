@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from gfpvideo.errors import GfpvideoError, InputError, OutputError, StoppedError, bug
-from gfpvideo.media.atomic import replace_whole
+from gfpvideo.media.atomic import drop_scratch, replace_whole
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.restoration.events import Done, Event, Following, FrameDone, Loading, Muxing, PictureDone, Warned
 from gfpvideo.restoration.jobs.folder import clean, is_work_folder, work_folder
@@ -116,6 +116,8 @@ class Restorations:
         self.glance, self._glanced = Glance(), Glance()
         self._path = folder.hidden / _LIST
         self._all = self._remembered()
+        self._last = max((each.number for each in self._all), default=0)
+        """Number given last; none is given twice, for tabs may still show one that was taken off the list."""
         self._changed = Condition()
         self._closing = False
         self._job: Job | None = None
@@ -166,8 +168,8 @@ class Restorations:
             taken = [self.folder.root / each.target for each in self._all]
             target = self.folder.free(Job(source, options=options).target, taken)
             Job(source, target, options).plan()
-            number = max((each.number for each in self._all), default=0) + 1
-            added = Restoration(number=number, source=name, target=target.name, values=values)
+            self._last += 1
+            added = Restoration(number=self._last, source=name, target=target.name, values=values)
             self._all.append(added)
             try:
                 self._keep()
@@ -205,9 +207,10 @@ class Restorations:
             found = self._get(number)
             if found.state in ("running", "stopping"):
                 raise OutputError(f"{found.source}: is being restored; stop it first")
-            work = work_folder(self.folder.root / found.target)
-            if is_work_folder(work):
-                clean(work)
+            target = self.folder.root / found.target
+            if is_work_folder(work_folder(target)):
+                clean(work_folder(target))
+            drop_scratch(target)
             self._all.remove(found)
             self._keep()
 

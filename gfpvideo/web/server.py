@@ -4,7 +4,7 @@ import asyncio
 import base64
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from ipaddress import ip_address
@@ -39,17 +39,22 @@ _HEADERS = {
 _LOCAL = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
-def check_access(host: str, auth: str | None) -> None:
+def check_access(host: str, auth: str | None, name: str | None = None) -> None:
     """See that nobody from elsewhere comes in without a password.
 
     Raises:
-        OptionError: if the host can be reached from elsewhere and there is none, or it is no USER:PASSWORD.
+        OptionError: if others can reach the host, or a proxy that asks by a name, and there is none, or it is no
+            USER:PASSWORD.
     """
     if auth is not None and not all(auth.partition(":")):
         raise OptionError("option auth: must be USER:PASSWORD")
     if auth is None and not _local(host):
         raise OptionError(
             f"option host = {host!r}: others can reach that address; give a password with --auth USER:PASSWORD"
+        )
+    if auth is None and name is not None:
+        raise OptionError(
+            f"option name = {name!r}: others come through a proxy; give a password with --auth USER:PASSWORD"
         )
 
 
@@ -64,26 +69,37 @@ def _local(host: str) -> bool:
 
 @contextmanager
 def application(
-    folder: Folder, *, host: str = "127.0.0.1", auth: str | None = None, max_upload: int | None = None
+    folder: Folder,
+    *,
+    host: str = "127.0.0.1",
+    name: str | None = None,
+    auth: str | None = None,
+    max_upload: int | None = None,
 ) -> Iterator[FastAPI]:
     """The page as an application that a server runs, with its queue at work.
 
     Args:
         folder: where films lie, and restored ones go; it is open.
         host: address that it will be served at.
+        name: of the machine, as others call it who come through a proxy.
         auth: ``USER:PASSWORD`` that is asked for, if any.
         max_upload: bytes of the largest file that can be uploaded.
 
     Raises:
         GfpvideoError: if the folder cannot be used.
     """
-    check_access(host, auth)
+    check_access(host, auth, name)
     with Restorations(folder) as restorations:
-        yield _application(folder, restorations, host, auth, max_upload)
+        names = _LOCAL | {host, *([name.lower()] if name else [])}
+        yield _application(folder, restorations, None if not _local(host) else names, auth, max_upload)
 
 
 def _application(
-    folder: Folder, restorations: Restorations, host: str, auth: str | None, max_upload: int | None
+    folder: Folder,
+    restorations: Restorations,
+    names: Collection[str] | None,
+    auth: str | None,
+    max_upload: int | None,
 ) -> FastAPI:
     looking = Looking(folder)
     app = FastAPI(openapi_url=None, lifespan=_getting_ready(looking))
@@ -97,7 +113,7 @@ def _application(
             css=_shipped("style.css"),
             head=f'<script>document.documentElement.lang = "{code}";\n{_shipped("page.js")}</script>',
         )  # fmt: skip
-    app.add_middleware(Guard, host=host, auth=auth)
+    app.add_middleware(Guard, names=names, auth=auth)
     return app
 
 
@@ -142,7 +158,10 @@ def _routes(app: FastAPI, restorations: Restorations) -> None:
         except GfpvideoError as error:
             raise HTTPException(404, str(error)) from None
         kind = "inline" if save is None else "attachment"
-        return FileResponse(path, filename=path.name, content_disposition_type=kind)
+        # A browser asks each time whether it is still the same, and gets it again only if not.
+        return FileResponse(
+            path, filename=path.name, content_disposition_type=kind, headers={"Cache-Control": "no-cache"}
+        )
 
     @app.get("/films/{number}/frame/{which}")
     def frame(number: int, which: Literal["before", "after"]) -> Response:
@@ -157,9 +176,9 @@ def _routes(app: FastAPI, restorations: Restorations) -> None:
 class Guard:
     """Lets in who may: this host's own pages, with the password if there is one."""
 
-    def __init__(self, app: ASGIApp, host: str, auth: str | None) -> None:
-        """Stand before ``app``."""
-        self._app, self._host, self._auth = app, host, auth
+    def __init__(self, app: ASGIApp, names: Collection[str] | None, auth: str | None) -> None:
+        """Stand before ``app``, which goes by these names alone, or by any."""
+        self._app, self._names, self._auth = app, names, auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on, what is asked."""
@@ -180,7 +199,7 @@ class Guard:
         if self._auth is not None and not _knows(request, self._auth):
             asked = {"WWW-Authenticate": 'Basic realm="gfpvideo", charset="UTF-8"'}
             return Response("A password is needed.", 401, asked)
-        if _local(self._host) and _host_of(request) not in _LOCAL | {self._host}:
+        if self._names is not None and _host_of(request) not in self._names:
             # a name that another site lets point here would make its pages the same origin
             return Response("This page has another name.", 400)
         return Response("Another site may not do this.", 403) if _from_elsewhere(request) else None

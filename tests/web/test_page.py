@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import gfpvideo
 from conftest import ROOT
@@ -81,7 +82,26 @@ def test_an_upload_replaces_nothing(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "program").touch()
     with pytest.raises(InputError, match=r"program\.exe: not a film"):
         folder.take_in(tmp_path / "program", "program.exe")
+    assert not (tmp_path / "program").exists(), "it would lie there for as long as the page is open"
     assert (folder.root / "film.mp4").read_bytes() == SAMPLE.read_bytes()
+
+
+def test_uploads_that_broke_off_do_not_fill_the_disk(folder: Folder, tmp_path: Path) -> None:
+    with folder.opened():
+        uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+        for name in ("broken", "growing", "whole"):
+            (uploads / name).write_bytes(b"part")
+        os.utime(uploads / "broken", (0, 0))
+        folder.take_in(uploads / "whole", "whole.mkv")
+        assert [path.name for path in uploads.iterdir()] == ["growing"]
+
+
+def test_what_is_half_written_is_not_offered(folder: Folder) -> None:
+    """Nor what a Mac puts beside photographs; one that is renamed just now is no trouble."""
+    for name in (".film.restored.0123abcd.partial.mp4", "._photo.jpg"):
+        (folder.root / name).touch()
+    (folder.root / "gone.mp4").symlink_to(folder.root / "nowhere.mp4")
+    assert folder.names() == ["film.mp4"]
 
 
 def test_an_upload_can_be_read_by_whom_other_new_files_can(folder: Folder, tmp_path: Path) -> None:
@@ -254,6 +274,28 @@ def test_mistakes_are_told_before_anything_waits(folder: Folder) -> None:
         restorations.get(1)
 
 
+def test_no_number_is_given_twice(folder: Folder) -> None:
+    """Another tab may still show the one that was taken off the list, and stop it."""
+    restorations = Restorations(folder)
+    first = restorations.add("film.mp4", {})
+    scratch = folder.root / f".{Path(first.target).stem}.0123abcd.partial.mp4"
+    scratch.touch()
+    restorations.forget(first.number)
+    assert not scratch.exists()
+    assert restorations.add("film.mp4", {}).number != first.number
+
+
+def test_a_kind_of_film_serves_for_photographs_too(folder: Folder) -> None:
+    pytest.importorskip("gradio")
+    from gfpvideo.options.pipelines import pipeline_names
+    from gfpvideo.web import form
+
+    Image.new("RGB", (64, 64)).save(folder.root / "photo.png")
+    restorations = Restorations(folder)
+    for preset in pipeline_names():
+        restorations.add("photo.png", form.given(preset, form.shown_values(preset), film=False))
+
+
 def test_who_waits_is_told_how_many_come_first(folder: Folder) -> None:
     restorations = Restorations(folder)
     numbers = [restorations.add("film.mp4", {}).number for _ in range(3)]
@@ -343,6 +385,36 @@ def test_only_what_a_restoration_made_can_be_fetched(client: Any, folder: Folder
         assert client.get(f"/en/gradio_api/file={path}").status_code in (403, 404)
 
 
+@pytest.mark.slow
+def test_a_proxy_may_ask_by_another_name(folder: Folder) -> None:
+    pytest.importorskip("gradio")
+    from fastapi.testclient import TestClient
+
+    from gfpvideo.web.server import application
+
+    with folder.opened(), application(folder, name="Films.example", auth="anna:word") as app:
+        client = TestClient(app, follow_redirects=False)
+        for host, status in (("films.example", 307), ("evil.example", 400)):
+            headers = {"host": host, "authorization": f"Basic {_encoded('anna:word')}"}
+            assert client.get("/", headers=headers).status_code == status
+
+
+def test_a_browser_asks_whether_a_film_is_still_the_same(folder: Folder) -> None:
+    """Else it may show one that is no more, for years."""
+    pytest.importorskip("gradio")
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+    from gfpvideo.web.server import _routes
+
+    restorations = Restorations(folder)
+    number = restorations.add("film.mp4", {}).number
+    restorations._all[0].state = "done"
+    app = FastAPI()
+    _routes(app, restorations)
+    assert TestClient(app).get(f"/films/{number}/source").headers["cache-control"] == "no-cache"
+
+
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -357,6 +429,8 @@ def test_a_password_is_asked_for(folder: Folder) -> None:
         check_access("0.0.0.0", None)
     with pytest.raises(OptionError, match="USER:PASSWORD"):
         check_access("127.0.0.1", "word")
+    with pytest.raises(OptionError, match="come through a proxy"):
+        check_access("127.0.0.1", None, "films.example")
     with folder.opened(), application(folder, host="0.0.0.0", auth="anna:word") as app:
         client = TestClient(app, follow_redirects=False)
         asked = {said: {"authorization": f"Basic {_encoded(said)}"} for said in ("anna:word", "anna:w")}
