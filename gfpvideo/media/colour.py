@@ -15,8 +15,19 @@ class ColourTags(NamedTuple):
     transfer: int
 
 
-UNTAGGED = ColourTags(0, 2, 2, 2)
-"""Those of a picture of which nothing is said."""
+class KnownColour(NamedTuple):
+    """What is known of a film's tags at one of its frames."""
+
+    first: ColourTags
+    """Those of the first picture, which all get."""
+    changed: int | None = None
+    """The first frame that bore others, if one did until there."""
+    later: ColourTags | None = None
+    """Those of that frame."""
+
+
+UNTAGGED = KnownColour(ColourTags(0, 2, 2, 2))
+"""Of a film of which nothing is said."""
 
 
 class OneColour:
@@ -26,23 +37,23 @@ class OneColour:
     that repeats its tags now and then only, change them on the way.
     """
 
-    def __init__(self, tags: ColourTags) -> None:
-        self.tags = tags
-        """Those of all pictures."""
-        self._changed: tuple[int, ColourTags] | None = None
+    def __init__(self, known: KnownColour) -> None:
+        self.known = known
+        """What the pictures that have come have told."""
 
     def __call__(self, picture: VideoFrame, index: int) -> None:
         """Tag a picture, the film's number ``index``, as all are."""
-        found = tags_of(picture)
-        if found != self.tags:
-            self._changed = self._changed or (index, found)
-            picture.color_range, picture.colorspace, picture.color_primaries, picture.color_trc = self.tags
+        found, first = tags_of(picture), self.known.first
+        if found != first:
+            if self.known.changed is None:
+                self.known = KnownColour(first, index, found)
+            picture.color_range, picture.colorspace, picture.color_primaries, picture.color_trc = first
 
     def findings(self) -> Iterator[str]:
         """What the user should know of the pictures that have come."""
-        if self._changed is not None:
-            index, now = self._changed
-            changes = zip(ColourTags._fields, self.tags, now, strict=True)
+        first, index, now = self.known
+        if now is not None:
+            changes = zip(ColourTags._fields, first, now, strict=True)
             what = ", ".join(f"{name} {one} to {other}" for name, one, other in changes if one != other)
             yield f"the colours' tags change at frame {index} ({what}): the film bears the first ones throughout"
 

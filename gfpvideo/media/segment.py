@@ -63,14 +63,19 @@ class SegmentEncoder:
             )
         return Segment(path, tuple(pts), packets.reorder)
 
-    def try_out(self, picture: VideoFrame) -> None:
+    def try_out(self, picture: VideoFrame) -> tuple[str, ...]:
         """Open the encoder as it will be opened for such pictures, and write nothing.
+
+        Returns:
+            Warnings.
 
         Raises:
             OptionError: if the encoder does not work with this picture or these options.
         """
         with av.open(io.BytesIO(), "w", format="matroska") as container:
-            self._open(container, self._source.path, quiet(encoder_settings(self._options, picture)), picture)
+            settings = encoder_settings(self._options, picture)
+            self._open(container, self._source.path, quiet(settings), picture)
+        return settings.warnings
 
     def _settings_for(self, first: VideoFrame) -> EncoderSettings:
         if self._settings is None:
@@ -105,18 +110,21 @@ class SegmentEncoder:
         return video
 
 
-def try_encoder(film: VideoSource, options: RestoreOptions) -> None:
+def try_encoder(film: VideoSource, options: RestoreOptions) -> tuple[str, ...]:
     """Refuse an encoder that does not take a film, and options that it does not take, before any work.
+
+    Returns:
+        What it will lose, as far as that can be said before the first picture.
 
     Raises:
         OptionError: if it is one of those; the machines of a cluster may have devices that this one lacks.
     """
     picture = written_picture(film.path, options)
     if picture is None or options.cluster is not None:
-        return
+        return ()
     if options.compare == "side":
         picture = VideoFrame(2 * picture.width, picture.height, picture.format.name)
-    SegmentEncoder(film, options).try_out(picture)
+    return SegmentEncoder(film, options).try_out(picture)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from gfpvideo.errors import CorruptMediaError, GfpvideoError, OptionError, UnsupportedMediaError
 from gfpvideo.frames import Frame
-from gfpvideo.media.colour import UNTAGGED, OneColour, tags_of
+from gfpvideo.media.colour import UNTAGGED, KnownColour, OneColour, tags_of
 from gfpvideo.media.container import Limits, let_go, main_video, open_container, packets_of
 from gfpvideo.media.convert import Converter
 from gfpvideo.media.decode import Decoder, Unchanging
@@ -142,7 +142,7 @@ class VideoSource:
             self.last_duration = picture.duration or self.last_duration
             number = first + index if self._count_all else count
             if count == first:
-                self._colour = OneColour(tags_of(picture) if since is None else since.colour)
+                self._colour = OneColour(KnownColour(tags_of(picture)) if since is None else since.colour)
             self._colour(picture, number)
             yield self._frame(picture, number, pts, self._place(decoder, repair, number, ticks))
             count += 1
@@ -178,7 +178,7 @@ class VideoSource:
             del decoder.keys[passed]
         if before is None or not self.jumps or decoder.damaged or repair.repaired:
             return None
-        return Place(index, ticks, *before, self.display_matrix, self._colour.tags)
+        return Place(index, ticks, *before, self.display_matrix, self._colour.known)
 
     def _in_span(
         self, repair: TimestampRepair, pictures: Iterator[VideoFrame], since: Place | None

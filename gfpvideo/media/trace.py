@@ -14,7 +14,7 @@ import numpy as np
 
 from gfpvideo.errors import CorruptMediaError
 from gfpvideo.frames import Frame
-from gfpvideo.media.colour import ColourTags
+from gfpvideo.media.colour import KnownColour
 
 
 class OtherPictureError(CorruptMediaError):
@@ -35,8 +35,8 @@ class Place:
     """Latest end of a packet until there, in seconds."""
     turn: tuple[int, ...] | None
     """The film's display matrix."""
-    colour: ColourTags
-    """The film's, which its first picture has."""
+    colour: KnownColour
+    """Its tags, as they were until there."""
 
 
 def place_of(frame: Frame) -> Place | None:

@@ -40,7 +40,7 @@ def planned(film: VideoSource, target: Path, options: RestoreOptions) -> Assembl
     check_name(target)
     assembly = Assembly(film, target, options.overwrite, options.strict, options.audio_codec, options.audio_kbits)
     assembly.plan()
-    try_encoder(film, options)
+    assembly.warnings += try_encoder(film, options)  # who goes on may encode nothing any more, but put together
     if options.disk_check:
         check_space(target, film, options, bytes_done(target) if options.resume else 0)
     return assembly
@@ -111,4 +111,4 @@ def _shared(
 
 def _close(report: Report, film: VideoSource, assembly: Assembly) -> None:
     report.copied = assembly.copied
-    report.warnings = [*film.warnings, *assembly.warnings, *report.warnings]
+    report.warnings = list(dict.fromkeys([*film.warnings, *assembly.warnings, *report.warnings]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,12 +19,13 @@ from gfpvideo import RestoreOptions
 from gfpvideo.cli import app
 from gfpvideo.errors import OutputError, StoppedError
 from gfpvideo.report import Report
-from gfpvideo.restoration.events import FrameDone
+from gfpvideo.restoration.events import FrameDone, Muxing
 from gfpvideo.restoration.jobs.fingerprint import Fingerprint
 from gfpvideo.restoration.jobs.folder import locked, work_folder
 from gfpvideo.restoration.jobs.journal import Journal, open_journal
 from gfpvideo.restoration.jobs.record import SegmentRecord, record_path
-from helpers import facts
+from gfpvideo.restoration.run import Job
+from helpers import facts, write_film
 from quick import QUICK, QUICK_ARGUMENTS
 
 VALUES: dict[str, Any] = {"segment": 16, "preset": "ultrafast", **QUICK}
@@ -135,6 +137,21 @@ def test_work_is_not_mistaken(tape: Path, film: Path, tmp_path: Path) -> None:
     cleaned = RUNNER.invoke(app, ["jobs", "clean", str(work_folder(target))])
     assert cleaned.exit_code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_to_be_warned_of_is_told_whenever_it_ends(tmp_path: Path) -> None:
+    """A run that encodes nothing any more has lost as much as the one that did."""
+    film, target = tmp_path / "film.mkv", tmp_path / "out.mkv"
+    write_film(film, [np.full((48, 64, 3), 20 * index, np.uint8) for index in range(4)], pix_fmt="yuva420p")
+    options = RestoreOptions(**VALUES, codec="libx264")
+    whole = gfpvideo.restore(film, tmp_path / "whole.mkv", options)
+    assert [warning for warning in whole.warnings if "holds no transparency" in warning]
+    for event in (run := Job(film, target, options).run()):
+        if isinstance(event, Muxing):
+            run.close()
+    assert kept_of(target)
+    again = gfpvideo.restore(film, target, options.model_copy(update={"resume": True}))
+    assert (again.warnings, again.exit_code) == (whole.warnings, 1)
 
 
 def test_clean_removes_nothing_else(tmp_path: Path) -> None:

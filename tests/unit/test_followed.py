@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gfpvideo.frames import Detection, Face, Samples, TrackedFrame
-from gfpvideo.media.colour import ColourTags
+from gfpvideo.media.colour import ColourTags, KnownColour
 from gfpvideo.media.source import Account
 from gfpvideo.media.span import Part
 from gfpvideo.media.trace import OtherPictureError, Place
@@ -21,7 +21,7 @@ from gfpvideo.restoration.jobs.followed import Followed
 from helpers import frame_of
 
 ACCOUNT = Account(("a warning",), (0,) * 9, 512, Part(Fraction(1, 3), None, Fraction(-7, 90000)))
-PLACE = Place(4, 4, 6, Fraction(1, 7), None, ColourTags(1, 6, 5, 4))
+PLACE = Place(4, 4, 6, Fraction(1, 7), None, KnownColour(ColourTags(1, 6, 5, 4)))
 
 
 def film(count: int, rng: np.random.Generator) -> list[TrackedFrame]:

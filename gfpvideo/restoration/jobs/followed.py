@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gfpvideo.frames import Detection, Face, Frame, TrackedFrame
 from gfpvideo.media.atomic import sync, write_error
-from gfpvideo.media.colour import ColourTags
+from gfpvideo.media.colour import KnownColour
 from gfpvideo.media.source import Account, VideoSource
 from gfpvideo.media.trace import OtherPictureError, Place, place_of, trace
 from gfpvideo.restoration.jobs.folder import FOLLOWED, write_whole
@@ -48,7 +48,7 @@ class RecordedPlace(_Record):
     packets: int = Field(ge=0)
     end: Fraction
     turn: Annotated[tuple[int, ...], Field(min_length=9, max_length=9)] | None
-    colour: ColourTags
+    colour: KnownColour
 
 
 def _bits(traces: list[int]) -> list[int]:
