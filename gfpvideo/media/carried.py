@@ -1,12 +1,14 @@
 """What a photograph's file carries beside its samples, and how each format takes it."""
 
+import io
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags, UnidentifiedImageError
+from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags, UnidentifiedImageError
 
 _QUALITY = 95
 """For pictures that are not lossless and whose source was no JPEG with tables of its own to keep."""
@@ -24,6 +26,10 @@ _EXIF_DIRECTORY, _SIDES = 0x8769, (0xA002, 0xA003)
 _EXIF = b"Exif\x00\x00"
 _XMP_KEY = b"XML:com.adobe.xmp\x00"
 _TEXT_CHUNKS = {b"tEXt", b"iTXt", b"zTXt"}
+_HEADER = 8 + 25
+"""Bytes of a PNG's signature and its first chunk, which says how large it is."""
+_OF_SAMPLES = {b"IHDR", b"PLTE", b"tRNS"}
+"""Chunks of a PNG that say how its samples are stored."""
 _COLOUR_CHUNKS = {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 _SEGMENT = 65_500
 """Bytes that a segment of a JPEG holds, less what stands before the content."""
@@ -104,20 +110,35 @@ class Carried:
         tags.update(named)
         return replace(self, exif=_EXIF + exif.tobytes().removeprefix(_EXIF))
 
+    def upright(self) -> "Carried":
+        """The same for a picture that was turned as its EXIF data say."""
+        exif = _parsed(self.exif)
+        if exif is None or ExifTags.Base.Orientation not in exif:
+            return self
+        exif[ExifTags.Base.Orientation] = 1
+        return replace(self, exif=_EXIF + exif.tobytes().removeprefix(_EXIF))
+
     def lost_in(self, target: Path, *, deep: bool = False) -> list[str]:
         """In words, what a target cannot keep.
 
         Args:
             target: its suffix names the format.
-            deep: whether it is written with 16 bits a sample, and nothing else.
+            deep: whether it is written with 16 bits a sample, which TIFF holds without anything else.
         """
-        kept = set() if deep else self._kept_in(target)
+        kept = set() if deep and _kind(target) != "png" else self._kept_in(target)
         return [name for key, name in _NAMES.items() if getattr(self, key) and key not in kept]
 
     def saving(self, target: Path) -> dict[str, Any]:
         """Pillow's arguments for saving in the format of a target's suffix."""
         held = _IN_ONE_SEGMENT & self._kept_in(target)
         return _SAVING[_kind(target)](replace(self, **dict.fromkeys(_IN_ONE_SEGMENT - held, b"")))
+
+    def beside(self, png: bytes) -> bytes:
+        """A PNG with all of this: it stands where Pillow puts it in a PNG of its own."""
+        written = io.BytesIO()
+        Image.new("L", (1, 1)).save(written, "PNG", **self.saving(Path("a.png")))
+        ours = b"".join(_chunk(name, content) for name, content in _chunks(written) if name not in _OF_SAMPLES)
+        return png[:_HEADER] + ours + png[_HEADER:]
 
     def _kept_in(self, target: Path) -> set[str]:
         """The kinds that a target has room for."""
@@ -248,27 +269,31 @@ def _is_unknown(name: str, content: bytes) -> bool:
 
 
 def _of_png(path: Path) -> dict[str, Any]:
-    chunks = [chunk for chunk in _chunks(path) if not chunk[1].startswith(_XMP_KEY)]
+    with path.open("rb") as file:
+        chunks = [chunk for chunk in _chunks(file) if not chunk[1].startswith(_XMP_KEY)]
     return {
         "texts": tuple(chunk for chunk in chunks if chunk[0] in _TEXT_CHUNKS),
         "colour": tuple(chunk for chunk in chunks if chunk[0] in _COLOUR_CHUNKS),
     }
 
 
-def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """Names and content of a PNG's chunks, as far as they are whole; that of the samples is left out."""
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length, name = struct.unpack(">I4s", head)
-            if name == b"IDAT":
-                file.seek(length + 4, 1)
-                continue
-            content = file.read(length)
-            if len(content) < length or name == b"IEND":
-                return
-            file.seek(4, 1)
-            yield name, content
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"IDAT":
+            file.seek(length + 4, 1)
+            continue
+        content = file.read(length)
+        if len(content) < length or name == b"IEND":
+            return
+        file.seek(4, 1)
+        yield name, content
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def _is_lossless_webp(path: Path) -> bool:

@@ -169,13 +169,13 @@ def write_picture(picture: Picture, restored: RestoredFrame, target: Path, *, ov
     pixels = whole.copy()
     lay_over(restored, components_of(pixels))
     with atomic_target(target, overwrite=overwrite) as scratch:
+        carried = picture.carried
+        if restored.frame.size != picture.frame.size:
+            carried = carried.resized(*restored.frame.size)
         if picture.mode:
-            carried = picture.carried
-            if restored.frame.size != picture.frame.size:
-                carried = carried.resized(*restored.frame.size)
             Image.fromarray(pixels).save(scratch, **carried.saving(target))
         else:
-            _write_deep(pixels, scratch)
+            _write_deep(pixels, scratch, carried)
 
 
 def _from_pillow(path: Path, image: Image.Image, target: Path) -> Picture:
@@ -212,8 +212,8 @@ def _tiles(path: Path) -> list[Any]:
         return list(fresh.tile)  # type: ignore[attr-defined]  # a picture opened from a file has them
 
 
-def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
-    """OpenCV writes samples alone: the picture is turned upright, for the tag that says so goes with the rest."""
+def _from_deep(path: Path, image: Image.Image, target: Path) -> Picture:
+    """Turned upright: OpenCV writes samples alone, and in a TIFF the tag that says how they are turned is lost."""
     found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)  # imread fails at turned TIFFs
     if found is None or found.dtype != np.uint16:
         raise UnsupportedMediaError(f"{path}: only whole samples of 8 or 16 bits are supported")
@@ -221,16 +221,19 @@ def _from_deep(path: Path, image: Image.Image, _: Path) -> Picture:
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         pixels = np.iinfo(np.uint16).max - pixels  # OpenCV hands them on as they are, and writes black as zero
     pixels = Orientation(pixels.shape[1], pixels.shape[0], turn=_turn(image)).upright(pixels)
-    lost = Carried.of(path, image).lost_in(path, deep=True)
-    warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a picture of 16 bits",) if lost else ()
-    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), "", Carried(), warnings)
+    carried = Carried.of(path, image).upright()
+    lost, suffix = carried.lost_in(target, deep=True), target.suffix.lower()
+    hint = "" if suffix == ".png" else " (a .png keeps more)"
+    warnings = (f"{path}: {' and '.join(lost)} cannot be kept in a {suffix} of 16 bits{hint}",) if lost else ()
+    return Picture(_frame(pixels, 16, EXIF_TURNS[1]), "", carried, warnings)
 
 
-def _write_deep(pixels: NDArray[np.integer], scratch: Path) -> None:
+def _write_deep(pixels: NDArray[np.integer], scratch: Path, carried: Carried) -> None:
     done, coded = cv2.imencode(scratch.suffix, _swap_red_blue(pixels))
     if not done:
         raise OSError(f"OpenCV cannot write {scratch.suffix} with 16 bits a sample")
-    scratch.write_bytes(coded.tobytes())  # OpenCV does not see that the end of a file fails
+    written = coded.tobytes()  # OpenCV would not see that the end of a file fails
+    scratch.write_bytes(carried.beside(written) if scratch.suffix.lower() == ".png" else written)
 
 
 def write_sheet(path: Path, picture: NDArray[np.uint8]) -> None:

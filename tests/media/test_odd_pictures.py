@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 from PIL.ExifTags import Base
 
 from gfpvideo.errors import InputError, UnsupportedMediaError
@@ -114,8 +114,28 @@ def test_colours_that_are_meant_otherwise_are_named_where_they_are_lost(tmp_path
     chunk = struct.pack(">I", 4) + tag + struct.pack(">I", zlib.crc32(tag))
     hdr.write_bytes(written[:behind] + chunk + written[behind:])
     assert read_picture(plain).warnings == ()
-    (warning,) = read_picture(hdr).warnings
-    assert "how its colours are meant cannot be kept" in warning
+    (warning,) = read_picture(hdr, tmp_path / "out.tif").warnings
+    assert "how its colours are meant cannot be kept in a .tif of 16 bits (a .png keeps more)" in warning
+    assert through(hdr, tmp_path / "out.png").warnings == ()
+    assert chunk in (tmp_path / "out.png").read_bytes()
+
+
+def test_deep_scans_keep_their_profile_in_a_png(tmp_path: Path) -> None:
+    """Scanners write it, and without it the colours are others."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif, texts = Image.Exif(), PngImagePlugin.PngInfo()
+    exif[Base.Artist.value], exif[Base.Orientation.value] = "somebody", 6
+    texts.add_text("Software", "scanner")
+    source, target = tmp_path / "scan.png", tmp_path / "out.png"
+    Image.fromarray(DEEP).save(source, icc_profile=profile, exif=exif, dpi=(600, 600), pnginfo=texts)
+    assert through(source, target).warnings == ()
+    with Image.open(target) as new:
+        new.load()
+        assert np.array_equal(np.asarray(new), np.rot90(DEEP, -1))
+        assert (new.info["icc_profile"], new.info["Software"]) == (profile, "scanner")
+        assert new.info["dpi"] == pytest.approx((600, 600), abs=0.1)
+        found = new.getexif()
+    assert (found[Base.Artist.value], found[Base.Orientation.value]) == ("somebody", 1)
 
 
 def test_large_photographs_are_read_up_to_the_limit(tmp_path: Path) -> None:

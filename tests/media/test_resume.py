@@ -146,7 +146,8 @@ def test_what_was_to_be_warned_of_is_told_whenever_it_ends(tmp_path: Path) -> No
     options = RestoreOptions(**VALUES, codec="libx264")
     whole = gfpvideo.restore(film, tmp_path / "whole.mkv", options)
     assert [warning for warning in whole.warnings if "holds no transparency" in warning]
-    for event in (run := Job(film, target, options).run()):
+    run: Any = Job(film, target, options).run()
+    for event in run:
         if isinstance(event, Muxing):
             run.close()
     assert kept_of(target)

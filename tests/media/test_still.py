@@ -105,13 +105,13 @@ def test_sixteen_bits_stay_sixteen_bits(name: str, portrait: Image.Image, tmp_pa
 
 
 def test_deep_pictures_are_turned_upright_and_name_what_they_lose(portrait: Image.Image, tmp_path: Path) -> None:
-    """Their EXIF data cannot be written back, so neither can the tag that would turn them when they are shown."""
+    """A TIFF cannot be given its EXIF data back, so neither the tag that would turn it when it is shown."""
     source = tmp_path / "photo.png"
     deep = np.asarray(portrait.convert("L"), np.uint16) * 256
     exif = Image.Exif()
     exif[Base.Orientation.value] = 6
     Image.fromarray(np.ascontiguousarray(np.rot90(deep))).save(source, exif=exif)
-    report = gfpvideo.restore(source)
+    report = gfpvideo.restore(source, tmp_path / "photo.tif")
     assert report.faces == 1
     assert report.exit_code == 1
     assert len(report.warnings) == 1
