@@ -1,6 +1,6 @@
 """The detection stage: faces of every frame, in display coordinates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -13,7 +13,8 @@ from gfpvideo.pixels.geometry import face_size
 
 _SAME_FACE = 0.3
 """Overlap of boxes (intersection over union) from which two detections are one face."""
-
+_SAME = 0.3
+"""Mean distance of landmarks, in face sizes, up to which two that were refined are."""
 
 _STEADY = 0.12
 """Mean distance of landmarks, in face sizes, up to which a face between two detections is taken to move evenly."""
@@ -102,7 +103,7 @@ class _Look:
     def _refined(self, frame: Frame, faces: Found) -> Found:
         if self._refiner is None:
             return faces
-        return tuple(self._refiner(frame, face, self._detector.landmarks_512) for face in faces)
+        return _distinct(self._refiner(frame, face, self._detector.landmarks_512) for face in faces)
 
     def same_faces(self, before: DetectedFrame | None, now: DetectedFrame) -> Pairs | None:
         """Pairs of detections of the same face, or ``None`` unless all are and have moved little."""
@@ -141,8 +142,25 @@ class _Look:
             return self(frame)
         if self._refiner is None:
             return DetectedFrame(frame, False, tuple(faces), raster)
-        found = tuple(self._refiner(frame, face) for face in faces)
+        found = _distinct(self._refiner(frame, face) for face in faces)
+        if len(found) < len(faces):  # two have met: it is searched who is there
+            return self(frame)
         return DetectedFrame(frame, False, found, raster) if all(map(found_well, found)) else self(frame)
+
+
+def _distinct(found: Iterable[Detection]) -> Found:
+    """Detections without those that were refined to the face of a surer one: of a large face, halves are found too."""
+    faces, kept = list(found), list[Detection]()
+    for one in sorted(faces, key=lambda each: -each.score):
+        if all(_apart(one, other) > _SAME for other in kept):
+            kept.append(one)
+    return tuple(one for one in faces if any(one is each for each in kept))
+
+
+def _apart(one: Detection, other: Detection) -> float:
+    """Mean distance of two faces' landmarks, in sizes of the second."""
+    distances = np.linalg.norm(one.landmarks - other.landmarks, axis=1)
+    return float(distances.mean()) / face_size(other.landmarks)
 
 
 def _same_faces(before: Found, now: Found, reach: float) -> Pairs | None:

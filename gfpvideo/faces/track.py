@@ -10,6 +10,8 @@ from gfpvideo.faces.smooth import LandmarkSmoother
 from gfpvideo.frames import DetectedFrame, Detection, Face, TrackedFrame
 from gfpvideo.pixels.geometry import face_size
 
+_IMPOSSIBLE = 1e6
+"""What a pair costs that is farther apart than the following."""
 _REACH = 0.8
 """Farthest that landmarks may lie from their prediction on average, in face sizes, to belong to the same face."""
 _RESIZE = 1.6
@@ -145,7 +147,8 @@ def _match(tracks: Sequence[_Track], detections: Sequence[Detection]) -> dict[in
     distances = np.stack([_distances(track, detections) for track in tracks])
     from scipy.optimize import linear_sum_assignment  # which the filters behind these distances have imported by now
 
-    rows, columns = linear_sum_assignment(np.minimum(distances, 1e6))
+    # Pairs that cannot be cost all the same: one of them must not buy two others that are worse than the best.
+    rows, columns = linear_sum_assignment(np.where(distances <= _REACH, distances, _IMPOSSIBLE))
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distances[r, c] <= _REACH}
 
 

@@ -408,6 +408,14 @@ class RestoreOptions(BaseModel):
             raise _misfit(
                 "grain", "grain = match puts back what steadying takes away: with steady = 0 it has no effect"
             )
+        if self.grain == "match" and self.around == "picture":
+            raise _misfit(
+                "grain", "grain = match puts back what around = picture takes away everywhere else: give one of the two"
+            )
+        if self.max_gap > self.lag and self.changed("max_gap"):
+            raise _misfit(
+                "max_gap", f"a gap is filled once the face is seen again: for {self.max_gap} frames give that much lag"
+            )
         if self.around == "picture" and not self.gather:
             raise _misfit("around", "around = picture gathers the whole picture: it does not go with gather off")
         if not self.person and self.changed("likeness"):

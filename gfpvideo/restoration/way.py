@@ -74,7 +74,9 @@ def follow(
     found = run(
         "detect", detect(marked, parts.detector, options.detect_size, options.detect_every, known, parts.refiner)
     )
-    tracker = Tracker(options.lag, options.max_gap, options.min_score, options.min_face, smooth=options.smooth)
+    tracker = Tracker(
+        options.lag, min(options.max_gap, options.lag), options.min_score, options.min_face, smooth=options.smooth
+    )
     return run("track", track(found, tracker), thread=True)
 
 
@@ -121,7 +123,9 @@ def restore_faces(
     steadied = run("steady", steady(surrounded, options.steady, options.grain, repainted=whole))
     detailed = run("detail", keep_detail(steadied))
     plain = _since(detailed, pictured)
-    scenes = run("picture", gather_picture(plain, parts.scene, parts.scene_judge, Repainter()), thread=whole)
+    scenes = run(
+        "picture", gather_picture(plain, parts.scene, parts.scene_judge, Repainter(), options.strength), thread=whole
+    )
     large = run("enlarge", enlarge(_since(scenes, first), _enlarger(parts, options)), thread=options.upscale > 1)
     match = options.grain == "match"
     return run("paste", paste(large, strength=options.strength, color=options.color, keep_grain=match), thread=True)

@@ -82,7 +82,11 @@ class _Scene:
 
 
 def gather_picture(
-    frames: Iterator[GeneratedFrame], gatherer: Gatherer | None, judge: Judge | None, repaint: Repaint
+    frames: Iterator[GeneratedFrame],
+    gatherer: Gatherer | None,
+    judge: Judge | None,
+    repaint: Repaint,
+    strength: float = 1.0,
 ) -> Iterator[GeneratedFrame]:
     """Stage: frames whose whole pictures are gathered, and whose crops tell what these show; two frames later.
 
@@ -93,8 +97,9 @@ def gather_picture(
         gatherer: the network, for planes of any size, or ``None`` to leave everything as it is.
         judge: says how far what was gathered is believed, likewise; ``None`` for altogether.
         repaint: makes the frames.
+        strength: how much of the change goes into them, 0 to 1.
     """
-    if gatherer is None:
+    if gatherer is None or not strength:
         yield from frames
         return
     for window, place in windows(_scenes(frames), RADIUS, lambda scene: replace(scene, frame=None)):
@@ -104,7 +109,7 @@ def gather_picture(
             yield generated
             continue
         shown = _detailed(_shown(own, beside.laid, gatherer, judge), own, generated.frame, beside.noise)
-        yield _repainted(generated, (_within(shown, own) - own) * np.float32(0.5), repaint)
+        yield _repainted(generated, (_within(shown, own) - own) * np.float32(0.5 * strength), repaint)
 
 
 def _scenes(frames: Iterator[GeneratedFrame]) -> Iterator[_Scene]:

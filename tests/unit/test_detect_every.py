@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.faces.align import FFHQ_512
 from gfpvideo.faces.detect import Found, detect
+from gfpvideo.faces.detectors.detector import Detector, Picture
 from gfpvideo.faces.refine import Refiner
 from gfpvideo.frames import DetectedFrame, Detection, Frame, Samples, ShotFrame
 from helpers import frame_of
@@ -144,6 +145,23 @@ class Following:
     def __call__(self, frame: Frame, face: Detection, landmarks_512: NDArray[np.float64] = FFHQ_512) -> Detection:
         self.looked.append(frame.index)
         return replace(face, deviations=np.full(5, 20.0 if frame.index in self._unsure else 1.0))
+
+
+class Twice:
+    """Finds a large face twice, as halves of it, and one beside it."""
+
+    landmarks_512 = FFHQ_512
+
+    def __call__(self, pictures: Sequence[Picture]) -> list[list[Detection]]:
+        places = ((0.0, 0.6), (9.0, 0.8), (400.0, 0.7))
+        return [[Detection(FFHQ_512 / 4 + (x, 0.0), np.array([x, 0.0, x + 90, 90.0]), score) for x, score in places]]
+
+
+def test_a_face_that_was_found_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gfpvideo.faces.detect.detect_upright", lambda detector, picture: detector([picture])[0])
+    for refiner, scores in ((None, [0.6, 0.8, 0.7]), (cast("Refiner", Following()), [0.8, 0.7])):
+        (found,) = detect(iter(frames(1)), cast("Detector", Twice()), refiner=refiner)
+        assert [each.score for each in found.detections] == scores
 
 
 def test_a_face_between_two_searches_is_looked_for_and_searched_if_not_seen_well() -> None:

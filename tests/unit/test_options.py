@@ -153,6 +153,8 @@ def test_what_changes_a_picture_is_taken(tmp_path: Path) -> None:
         ({"audio_kbits": 96}, "give audio-codec as well"),
         ({"background_model": "x.pth"}, "say how much with upscale"),
         ({"around": "picture", "gather": False}, "does not go with gather off"),
+        ({"around": "picture", "grain": "match"}, "give one of the two"),
+        ({"max_gap": 20}, "for 20 frames give that much lag"),
         ({"encoder_options": ["tune"]}, "must be KEY=VALUE"),
     ],
 )

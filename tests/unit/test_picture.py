@@ -168,6 +168,15 @@ def test_a_picture_without_neighbours_stays(cuts: list[int], rng: np.random.Gene
     assert all(one is other for one, other in zip(before, after, strict=True))
 
 
+def test_strength_reaches_the_whole_picture(rng: np.random.Generator) -> None:
+    before = list(frames_of([noisy(scene(rng), rng) for _ in range(5)]))
+    assert list(gather_picture(iter(before), mean, None, repaint, 0.0)) == before
+    whole, half = (list(gather_picture(iter(before), mean, None, repaint, strength)) for strength in (1.0, 0.5))
+    changes = [shown(each[2]).astype(float) - shown(before[2]) for each in (whole, half)]
+    assert np.abs(changes[0]).max() > 0
+    assert np.abs(changes[0] / 2 - changes[1]).max() <= 1 / 255
+
+
 def test_without_a_network_frames_are_handed_on(rng: np.random.Generator) -> None:
     before = list(frames_of([scene(rng)] * 3))
     assert list(gather_picture(iter(before), None, None, repaint)) == before

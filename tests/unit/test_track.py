@@ -112,6 +112,22 @@ def test_two_faces_that_cross_keep_their_numbers() -> None:
     assert sorted(owners.values(), key=min) == [{0}, {1}]
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_steady_face_keeps_its_number_whoever_comes_and_goes(seed: int) -> None:
+    """One leaves to its left as another comes to its right: pairs that cannot be must not make up for its own."""
+    rng = np.random.default_rng(seed)
+
+    def seen(x: float) -> Detection:
+        face = face_at(x, 0)
+        return replace(face, landmarks=face.landmarks + rng.normal(0, 0.012 * face_size(face.landmarks), (5, 2)))
+
+    tracked = run(shot([[seen(0), seen(-300 if index < 20 else 300)] for index in range(60)]))
+    middle = face_at(0, 0).landmarks[2, 0]
+    own = [[face.track for face in item.faces if abs(face.landmarks[2, 0] - middle) < 20] for item in tracked]
+    assert own == [own[0]] * 60
+    assert len(own[0]) == 1
+
+
 def test_a_flash_is_no_face() -> None:
     detections: list[list[Detection]] = [[] for _ in range(30)]
     detections[10] = [face_at(0, 0)]
