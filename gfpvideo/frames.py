@@ -241,6 +241,8 @@ class Crop:
     """(S, S) luma of the source, from -1 to 1: several stages look at it."""
     shape: Shape | None = None
     """The face's points, once it was looked at."""
+    repeated: bool = False
+    """Whether the frame before shows the very same in there: films carried over to another rate have frames twice."""
     motion: Motion | None = None
     """How it moved since the frame before, where its track was there and somebody asked."""
     gathered: NDArray[np.float32] | None = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gfpvideo.composite.blocks import block_steps, inner, levels
 from gfpvideo.composite.raster import stands
-from gfpvideo.frames import Crop, CroppedFrame, Frame
+from gfpvideo.frames import Crop, CroppedFrame, Frame, Rect
 from gfpvideo.pixels.color import FloatImage
 from gfpvideo.pixels.geometry import face_size, resample, scale_of
 from gfpvideo.pixels.ramp import ramp
@@ -75,6 +75,8 @@ _TINY = 0.5
 
 There small faces are seen better: of eight of 12 pixels, with light noise and enlarged twice, the whole restoration is
 nearer to the truth than the half of it by 0.9 dB and 17 % of perceptual distance."""
+_REPEATED = 0.3
+"""Mean difference of two frames' faces, in levels of 255, below which one is the other: encoders leave that much."""
 _RADIUS = 6
 """Frames either side over which the share of a restoration is averaged, so that it fades and never switches."""
 _LEAST = 0.02
@@ -90,6 +92,8 @@ class _Look(NamedTuple):
     """How much of what is finest in it is damage."""
     trust: float
     """How far the places of its points can be trusted."""
+    news: bool = True
+    """Whether it shows what the frame before does not: else grain, which has not changed, passes for detail."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,8 @@ def weigh(
         times: how many times the picture will be enlarged.
     """
     measure = partial(_measure, min_face=min_face, times=times)
-    measured = _measured(frames, measure) if adapt else map(_unmeasured, frames)
+    marked = _mark_repeats(frames)
+    measured = _measured(marked, measure) if adapt else map(_unmeasured, marked)
     for window, place in windows(measured, _RADIUS, lambda item: replace(item, frame=None)):
         yield _weighed(window, place)
 
@@ -134,6 +139,23 @@ def hopeless(trust: float) -> bool:
     return placed(trust) < _LEAST
 
 
+def _mark_repeats(frames: Iterator[CroppedFrame]) -> Iterator[CroppedFrame]:
+    before: Frame | None = None
+    for cropped in frames:
+        last, before = before, cropped.frame
+        if last is None or cropped.tracked.cut or last.samples != before.samples or last.size != before.size:
+            yield cropped
+        else:
+            crops = (replace(crop, repeated=_repeats(last, before, inner(crop, before))) for crop in cropped.crops)
+            yield replace(cropped, crops=tuple(crops))
+
+
+def _repeats(last: Frame, now: Frame, rect: Rect) -> bool:
+    """Whether two frames show the same within a rectangle, but for what an encoder has made of one of them."""
+    differences = np.abs(levels(now, rect) - levels(last, rect))
+    return differences.size > 0 and float(differences.mean()) < _REPEATED
+
+
 def _measured(
     frames: Iterator[CroppedFrame],
     measure: Callable[[Crop, Frame, FloatImage, FloatImage | None], tuple[float, float]],
@@ -143,7 +165,7 @@ def _measured(
         crops = {crop.face.track: crop for crop in frame.crops}
         fine = {track: fine_detail(crop.luma) for track, crop in crops.items()}
         looks = {
-            track: _Look(*measure(crop, frame.frame, fine[track], before.get(track)), crop.trust)
+            track: _Look(*measure(crop, frame.frame, fine[track], before.get(track)), crop.trust, not crop.repeated)
             for track, crop in crops.items()
         }
         before = fine
@@ -172,7 +194,9 @@ def _shared(crop: Crop, window: Sequence[_Measured], place: int) -> Crop:
     """The crop with its share: the mean need around it, as far as it can be placed."""
     looks = {number: item.looks[crop.face.track] for number, item in enumerate(window) if crop.face.track in item.looks}
     near = [look.trust for number, look in looks.items() if abs(number - place) <= _PASSING]
-    share, damage, trust = (_mean(values) for values in zip(*looks.values(), strict=True))
+    telling = [look for look in looks.values() if look.news] or list(looks.values())
+    share, damage = (_mean(getattr(look, name) for look in telling) for name in ("share", "damage"))
+    trust = _mean(look.trust for look in looks.values())
     seen = min(placed(trust), ramp(_mean(near), _HIDDEN, _SEEN))
     share *= seen
     return replace(crop, share=share if share >= _LEAST else 0.0, damage=damage, hopeless=bool(seen < _LEAST))
