@@ -50,8 +50,12 @@ def album(
     start_log(log_level, log_file)
     if (restore is None) != (output is None):
         raise OptionError("option restore: say whom, and with --output where to: give both, or neither")
+    if restore is not None and (sheet is not None or as_json):
+        raise OptionError("option restore: shows nobody; ask for --sheet or --json without it, before")
 
     options = with_pipeline(pipeline, given)
+    if options.person or options.changed("likeness"):
+        raise OptionError("option person: an album finds out itself who is who; choose them with --restore")
     if sheet is not None:
         check_sheet(sheet, [], overwrite=options.overwrite)
 

@@ -63,7 +63,7 @@ def evaluate_benchmark(
     ] = None,
     first: Annotated[int | None, typer.Option(help="First number of the file names to use.")] = None,
     last: Annotated[int | None, typer.Option(help="Last number of the file names to use.")] = None,
-    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers.")] = 0,
     precision: Annotated[str, flag("precision")] = "auto",
     weights_dir: WeightsDir = None,
     json: Json = None,
@@ -136,7 +136,9 @@ def evaluate_stability(
 @command
 def evaluate_landmarks(
     folder: Annotated[Path, typer.Argument(help="Pictures of one face each, or films of one face each.")],
-    labels: Annotated[Path, typer.Option(help="File of their points (.npz), as ../shared/faces/README.md says.")],
+    labels: Annotated[
+        Path, typer.Option(help="Their points (.npz): `names`, `points` (N, 478, 3); of films an array for each.")
+    ],
     first: Annotated[int | None, typer.Option(help="First number that names of files to use begin with.")] = None,
     last: Annotated[int | None, typer.Option(help="Last of these numbers.")] = None,
     film: Annotated[
@@ -146,7 +148,7 @@ def evaluate_landmarks(
         Path | None, typer.Option(help=plain("A file of the landmark network [the one that ships with gfpvideo]."))
     ] = None,
     damage: Annotated[Aged, typer.Option(help="How pictures are aged.")] = "compressed",
-    seed: Annotated[int, typer.Option(help="Start of the random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers.")] = 0,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> int:

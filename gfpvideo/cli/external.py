@@ -2,7 +2,7 @@
 
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
+from gfpvideo.options.groups import about, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 
 Run = Callable[[Path, Path | None, RestoreOptions], Report]
 _LOSSLESS: dict[str, Any] = {"codec": "ffv1", "crf": None, "preset": None, "encoder_options": {}}
 """Options of the film that stands between."""
+_OF_THE_ENCODER = {"codec", "crf", "preset", "encoder_options"}
 _SHAPING = (
     "hwaccel", "deinterlace", "telecine", "filters", "filters_after", "upscale", "compare", "audio_codec",
     "audio_kbits", "max_side", "max_streams",
@@ -32,6 +34,19 @@ FfmpegArgs = Annotated[
     str | None,
     typer.Option("--ffmpeg-args", help="More arguments for that program, as: --ffmpeg-args='-c:v hevc_nvenc -cq 20'."),
 ]
+
+
+def check_heard(ways: Sequence[str], given: Collection[str]) -> None:
+    """Refuse options of an encoder that is not ours; what a pipeline says of it is for when it is.
+
+    Raises:
+        OptionError: if one of those that are ``given`` would have no effect.
+    """
+    unheard = sorted(_OF_THE_ENCODER & set(given)) if "out" in ways else []
+    if unheard:
+        fields = RestoreOptions.model_fields
+        names = ", ".join(f"--{about(fields[name]).each or flag_name(name)}" for name in unheard)
+        raise OptionError(f"option via-ffmpeg: ffmpeg encodes, and hears nothing of {names}; give --ffmpeg-args")
 
 
 def via_ffmpeg(

@@ -24,7 +24,7 @@ from gfpvideo.cli.common import (
     stopping,
     with_pipeline,
 )
-from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, via_ffmpeg
+from gfpvideo.cli.external import FfmpegArgs, ViaFfmpeg, check_heard, via_ffmpeg
 from gfpvideo.cli.flags import plain, takes
 from gfpvideo.cli.piped import PIPE, named, piped
 from gfpvideo.errors import OptionError, printable
@@ -65,6 +65,7 @@ def restore(
     if output is not None and "container" in given and len(source) == 1 and not source[0].is_dir():
         raise OptionError(f"option container: the name of the target, {output}, says which; give one of the two")
     options = with_pipeline(pipeline, given)
+    check_heard(through or [], given)
     if report is not None:
         check_written("report", report, [*source, *([output] if output is not None else [])], overwrite=True)
     if len(source) > 1:

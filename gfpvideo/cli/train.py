@@ -188,7 +188,9 @@ def align(
         float, typer.Option(min=0.1, help="Leave out faces that would be enlarged more than this.")
     ] = 1.25,
     per_track: Annotated[int, typer.Option(min=1, help="Faces to take of each track of a film, the sharpest.")] = 8,
-    spacing: Annotated[float, typer.Option(min=0.01, help="Seconds between two faces of a track, at least.")] = 0.5,
+    spacing: Annotated[
+        float, typer.Option(min=0.01, max=86400, help="Seconds of a track of which the sharpest face is taken.")
+    ] = 0.5,
 ) -> int:
     """Make a folder of aligned faces to train on, out of photographs and the sharp frames of films."""
     from gfpvideo.faces.detectors.load import make_detector

@@ -10,7 +10,7 @@ from torch import nn
 
 from gfpvideo.errors import WeightsError
 from gfpvideo.networks.gfpgan.network import Gfpgan
-from gfpvideo.train.files import write_checkpoint
+from gfpvideo.train.files import DAMAGED, write_checkpoint
 
 CHECKPOINT = "checkpoint.pth"
 """Its name in the folder of a training. It is a model file as well."""
@@ -75,5 +75,5 @@ def load(training: Training, path: Path, accelerator: Accelerator) -> None:
         training.step = content["step"]
     except FileNotFoundError:
         raise WeightsError(f"{path}: no checkpoint to resume from") from None
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         raise WeightsError(f"{path}: the checkpoint does not fit these options") from error

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,6 +12,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gfpvideo.errors import OutputError
+
+DAMAGED = (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError, EOFError, OSError)
+"""What reading a checkpoint raises that is none, or not of the network at hand."""
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder, and those that it lies in, unless they are there.
+
+    Raises:
+        OutputError: if that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made ({error.strerror})") from None
 
 
 def check_new(checkpoint: Path, *, resume: bool) -> None:

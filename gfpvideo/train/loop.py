@@ -28,7 +28,7 @@ from gfpvideo.train.checkpoint import CHECKPOINT, Training, load, save
 from gfpvideo.train.data import AgedFaces, training_faces
 from gfpvideo.train.discriminators import ComponentDiscriminator, StyleGAN2Discriminator
 from gfpvideo.train.features import feature_extractor
-from gfpvideo.train.files import check_new
+from gfpvideo.train.files import check_new, make_folders
 from gfpvideo.train.gather_data import SIDE, prepared
 from gfpvideo.train.interrupt import WholeSteps, ignore_interrupts
 from gfpvideo.train.moving_data import MovingFaces
@@ -79,7 +79,7 @@ def train(
     torch.manual_seed(options.schedule.seed)
     accelerator = _accelerator(options)
     training = _prepared(_new_training(options), accelerator)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     if resume:
         load(training, path, accelerator)
     critics = _critics(options, accelerator.device)

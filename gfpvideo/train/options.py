@@ -62,16 +62,16 @@ class Schedule(Table):
 
     steps: int = Field(default=800_000, ge=1)
     batch: int = Field(default=12, ge=1)
-    learning_rate: float = 2e-3
-    discriminator_rate: float | None = Field(default=None, description="By default that of the generator.")
+    learning_rate: float = Field(default=2e-3, gt=0)
+    discriminator_rate: float | None = Field(default=None, gt=0, description="By default that of the generator.")
     halve_at: tuple[int, ...] = (700_000, 750_000)
     cosine: bool = Field(default=False, description="Let the rate fall to nothing along a cosine.")
     clip: float | None = Field(default=None, description="Largest norm of a generator's gradient.")
-    average: float = Field(default=0.999, description="Decay of the averaged weights.")
+    average: float = Field(default=0.999, ge=0, lt=1, description="Decay of the averaged weights.")
     precision: Literal["no", "bf16", "fp16"] = "no"
     checkpoint_minutes: float = 10.0
     sheet_steps: int = Field(default=1000, ge=1, description="Steps between two sample sheets.")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class Discriminator(Table):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from statistics import fmean
 from typing import Generic, Protocol, TypeVar
 
@@ -15,7 +14,14 @@ import torch
 from torch import nn
 
 from gfpvideo.errors import TrainingError, WeightsError
-from gfpvideo.train.files import check_new, check_weights_name, write_checkpoint, write_weights
+from gfpvideo.train.files import (
+    DAMAGED,
+    check_new,
+    check_weights_name,
+    make_folders,
+    write_checkpoint,
+    write_weights,
+)
 from gfpvideo.train.interrupt import WholeSteps
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -59,7 +65,7 @@ def prepare(checkpoint: Path, schedule: Schedule, *, resume: bool) -> None:
     torch.manual_seed(schedule.seed)
     torch.set_num_threads(schedule.threads)
     cv2.setNumThreads(0)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(checkpoint.parent)
 
 
 @dataclass
@@ -210,7 +216,7 @@ def load(training: Training[Network], path: Path) -> None:
         training.optimizer.load_state_dict(content["optimizer"])
     except FileNotFoundError:
         raise WeightsError(f"{path}: no checkpoint to resume from") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+    except DAMAGED as error:
         raise WeightsError(f"{path}: not a checkpoint of this network") from error
     training.step = content["step"]
 
@@ -232,7 +238,7 @@ def export_average(network: nn.Module, checkpoint: Path, target: Path) -> None:
         network.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
     except FileNotFoundError:
         raise WeightsError(f"{checkpoint}: no such checkpoint") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+    except DAMAGED as error:
         raise WeightsError(f"{checkpoint}: not a checkpoint of this network") from error
     state = network.state_dict()
     write_weights({name: value.half() if value.is_floating_point() else value for name, value in state.items()}, target)

@@ -34,9 +34,9 @@ class Table(BaseModel):
         """
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError:
-            raise OptionError(f"{path}: no such options file") from None
-        except tomllib.TOMLDecodeError as error:
+        except OSError as error:
+            raise OptionError(f"{path}: no options file ({error.strerror})") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise OptionError(f"{path}: not a TOML file: {error}") from None
         return cls.parse(values, path)
 

@@ -25,7 +25,7 @@ from quick import QUICK_ARGUMENTS
 pytest.importorskip("imageio_ffmpeg")
 
 RUNNER = CliRunner()
-SHORT = ["-q", "--preset", "ultrafast", *QUICK_ARGUMENTS]
+SHORT = ["-q", *QUICK_ARGUMENTS]
 
 
 @pytest.mark.slow
@@ -53,6 +53,13 @@ def test_ffmpeg_encodes_with_the_user_s_arguments(tape: Path, tmp_path: Path) ->
     assert len(facts(target).pts) == len(facts(tape).pts)
     assert facts(target).payloads == facts(tape).payloads
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_ffmpeg_does_not_hear_is_refused(tape: Path, tmp_path: Path) -> None:
+    arguments = ["--via-ffmpeg", "out", "--crf", "30", "--encoder-option", "tune=film"]
+    done = RUNNER.invoke(app, ["restore", str(tape), "-o", str(tmp_path / "film.mkv"), *SHORT, *arguments])
+    assert done.exit_code == 2
+    assert "hears nothing of --crf, --encoder-option; give --ffmpeg-args" in done.stderr
 
 
 @pytest.mark.parametrize("way", ["in", "out"])

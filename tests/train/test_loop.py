@@ -272,6 +272,13 @@ def test_a_missing_or_misfitting_checkpoint_is_refused(faces: Path, tmp_path: Pa
     wider = options_for(faces).model_copy(update={"network": replace(TINY, narrow=1 / 16)})
     with pytest.raises(WeightsError, match="does not fit"):
         train(wider, tmp_path / "run", resume=True)
+    for damaged in (b"", b"junk"):
+        (tmp_path / "run" / "checkpoint.pth").write_bytes(damaged)
+        with pytest.raises(WeightsError, match="does not fit"):
+            train(options_for(faces), tmp_path / "run", resume=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="the folder cannot be made"):
+        train(options_for(faces, steps=1), tmp_path / "file")
 
 
 def test_missing_arcface_names_the_command(faces: Path, tmp_path: Path) -> None:

@@ -457,9 +457,12 @@ def test_training_learns_a_single_face(pictures: Pictures) -> None:
 
 
 def test_options_and_data_that_are_wrong_are_named(preset: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no such options file"):
+    with pytest.raises(OptionError, match="no options file"):
         LandmarkOptions.read(tmp_path / "missing.toml")
     (tmp_path / "bad.toml").write_text("[schedule]\nsteps = 0\n")
+    (tmp_path / "checkpoint.pth").write_bytes(b"PK\xff\xfe")
+    with pytest.raises(OptionError, match="not a TOML file"):
+        LandmarkOptions.read(tmp_path / "checkpoint.pth")
     with pytest.raises(OptionError, match="steps"):
         LandmarkOptions.read(tmp_path / "bad.toml")
     options = LandmarkOptions.read(preset)
