@@ -1,6 +1,7 @@
 """The files that trainings write: checkpoints, and weights to use."""
 
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from gfpvideo.errors import OutputError
 
-DAMAGED = (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError, EOFError, OSError)
+DAMAGED = (RuntimeError, KeyError, TypeError, ValueError, UnpicklingError, EOFError, OSError, struct.error)
 """What reading a checkpoint raises that is none, or not of the network at hand."""
 
 
