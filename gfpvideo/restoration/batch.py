@@ -162,7 +162,7 @@ class Batch:
             replace_whole(begun, b"")
             return set()
         there = {path for path in targets if self.options.resume and path.exists()}
-        return {path for path in there if since is None or path.stat().st_mtime_ns >= since}
+        return {path for path in there if since is None or path.stat().st_mtime_ns > since}
 
     def _here(self, path: Path, to: Path) -> Iterator[Event]:
         if self.stop.is_set():
