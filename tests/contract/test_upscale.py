@@ -181,6 +181,7 @@ def test_a_comparison_shows_both_enlarged(
     assert np.array_equal(beside[:, width:], luma(after))
 
 
+@pytest.mark.slow
 def test_a_preview_shows_the_face_at_its_place(film: Path) -> None:
     plain = Job(film, None, RestoreOptions.parse(PART | {"upscale": 1})).preview()
     enlarged_too = Job(film, None, RestoreOptions.parse(PART)).preview()

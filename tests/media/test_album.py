@@ -103,6 +103,7 @@ def test_what_was_looked_through_is_not_looked_through_again(box: Path, monkeypa
     assert sorted(read[1:]) == ["anna.png", "beach.mkv", "berta.jpg", "wall.mkv"]
 
 
+@pytest.mark.slow
 def test_only_the_chosen_are_restored_and_the_rest_is_named(box: Path, tmp_path: Path) -> None:
     """An option for films alone is left out for a photograph, as in any folder."""
     album, report, target = (

@@ -77,6 +77,7 @@ def test_the_sheet_shows_faces_as_the_film_will(film: Path, tmp_path: Path) -> N
         assert_same(picture, made[index], "alike")
 
 
+@pytest.mark.slow
 def test_tracks_are_those_of_a_restoration_with_the_same_options(film: Path, tmp_path: Path) -> None:
     """Filters, the part and how faces are followed decide who bears which number, and where."""
     pipeline = tmp_path / "mine.toml"

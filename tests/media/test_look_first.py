@@ -118,6 +118,7 @@ def anna(film: Path, tmp_path: Path) -> Path:
     return picture
 
 
+@pytest.mark.slow
 def test_who_is_the_person_is_chosen(film: Path, anna: Path, tmp_path: Path) -> None:
     """A limit that nothing reaches chooses nobody; a wall is no person."""
     report = gfpvideo.restore(film, tmp_path / "x.mkv", RestoreOptions.parse(PART | {"person": [anna]}))
@@ -151,6 +152,7 @@ def test_of_two_people_the_one_in_the_picture_is_restored(
         assert changed[:480].max() > 2 * changed[500:].max()
 
 
+@pytest.mark.slow
 def test_strangers_are_less_alike_than_one_person_in_bad_pictures(anna: Path, aligned_faces: Path) -> None:
     finder, recogniser = Finder(make_detector("centerface", 0.3)), Recogniser()
     clean = recogniser([picture_of(who.portrait(anna, finder, RestoreOptions()))])

@@ -178,6 +178,7 @@ def test_a_flat_wall_shows_no_border(portrait: Picture, tmp_path: Path) -> None:
     assert max(np.abs(side).max() for side in (edge[0], edge[-1], edge[:, 0], edge[:, -1])) == 0
 
 
+@pytest.mark.slow
 def test_a_hand_before_the_face_is_not_turned_into_a_face(portrait: Picture, tmp_path: Path) -> None:
     """Four fingers pass over the mouth: what lies under them stays a hand."""
     pictures, hands = [], []

@@ -97,6 +97,7 @@ def test_any_order_gives_the_same_film(
     assert packets(tmp_path / "film.mkv") == packets(at_once)
 
 
+@pytest.mark.slow
 def test_a_segment_reads_no_more_than_it_needs(
     keyed: Path, parts: Parts, begun: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
