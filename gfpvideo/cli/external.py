@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from gfpvideo.errors import GfpvideoError, OptionError, OutputError, StoppedError
+from gfpvideo.media.atomic import check_apart, check_target
 from gfpvideo.options.groups import about, flag_name
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.report import Report
 
 Run = Callable[[Path, Path | None, RestoreOptions], Report]
 _LOSSLESS: dict[str, Any] = {"codec": "ffv1", "crf": None, "preset": None, "encoder_options": {}}
-"""Options of the film that stands between."""
-_OF_THE_ENCODER = {"codec", "crf", "preset", "encoder_options"}
+"""Options of the film that stands between: all those of its encoder."""
 _SHAPING = (
     "hwaccel", "deinterlace", "telecine", "filters", "filters_after", "upscale", "compare", "audio_codec",
     "audio_kbits", "max_side", "max_streams",
@@ -42,7 +42,7 @@ def check_heard(ways: Sequence[str], given: Collection[str]) -> None:
     Raises:
         OptionError: if one of those that are ``given`` would have no effect.
     """
-    unheard = sorted(_OF_THE_ENCODER & set(given)) if "out" in ways else []
+    unheard = sorted(_LOSSLESS.keys() & set(given)) if "out" in ways else []
     if unheard:
         fields = RestoreOptions.model_fields
         names = ", ".join(f"--{about(fields[name]).each or flag_name(name)}" for name in unheard)
@@ -67,8 +67,6 @@ def via_ffmpeg(
     if target is None and ways:
         raise OptionError("option via-ffmpeg: name the target with -o")
     if target is not None:
-        from gfpvideo.media.atomic import check_apart
-
         check_apart(source, target)
     try:
         words = shlex.split(arguments or "")
@@ -86,7 +84,6 @@ def _read(
     arguments: Sequence[str],
     then: Callable[[Path, Path | None], Report],
 ) -> Report:
-    from gfpvideo.media.atomic import check_target
     from gfpvideo.media.external import read_through
 
     assert target is not None
@@ -109,8 +106,6 @@ def _written(
 ) -> Report:
     if "out" not in ways:
         return run(source, target, options)
-    from gfpvideo.media.atomic import check_target
-
     assert target is not None
     check_target(target, overwrite=options.overwrite)
     lossless = target.with_name(f"{target.stem}.lossless.mkv")

@@ -4,6 +4,7 @@ JPEG, MPEG-1, MPEG-2, MPEG-4 and DV code squares of 8 samples each by itself. Co
 every eighth difference is larger than the others. A face's own detail knows no such raster.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,9 +50,23 @@ def inner(crop: Crop, frame: Frame) -> Rect:
 
 def levels(frame: Frame, rect: Rect) -> NDArray[np.float32]:
     """Samples (H, W) of luma, or of green, from 0 to 255."""
-    samples = frame.components[1 if frame.samples.family == "rgb" else 0]
-    scale = np.float32(255 / ((2**frame.samples.bits - 1) << frame.samples.shift))
-    return samples[rect.top : rect.bottom, rect.left : rect.right] * scale
+    return _samples(frame, rect) * _level(frame)
+
+
+def difference(one: Frame, other: Frame, rect: Rect) -> float:
+    """Mean difference of two like frames' samples of luma, or of green, within a rectangle, in levels of 255."""
+    apart = cv2.absdiff(*(np.ascontiguousarray(_samples(frame, rect)) for frame in (one, other)))
+    return float(cv2.mean(apart)[0] * _level(one))
+
+
+def _samples(frame: Frame, rect: Rect) -> NDArray[np.integer]:
+    component = frame.components[1 if frame.samples.family == "rgb" else 0]
+    return component[rect.top : rect.bottom, rect.left : rect.right]
+
+
+def _level(frame: Frame) -> np.float32:
+    """A step of a frame's samples in levels of 255."""
+    return np.float32(255 / ((2**frame.samples.bits - 1) << frame.samples.shift))
 
 
 def _steps(luma: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gfpvideo.composite.blocks import block_steps, inner, levels
+from gfpvideo.composite.blocks import block_steps, difference, inner, levels
 from gfpvideo.composite.raster import stands
 from gfpvideo.frames import Crop, CroppedFrame, Frame, Rect
 from gfpvideo.pixels.color import FloatImage
@@ -152,8 +152,7 @@ def _mark_repeats(frames: Iterator[CroppedFrame]) -> Iterator[CroppedFrame]:
 
 def _repeats(last: Frame, now: Frame, rect: Rect) -> bool:
     """Whether two frames show the same within a rectangle, but for what an encoder has made of one of them."""
-    differences = np.abs(levels(now, rect) - levels(last, rect))
-    return differences.size > 0 and float(differences.mean()) < _REPEATED
+    return not rect.empty and difference(last, now, rect) < _REPEATED
 
 
 def _measured(

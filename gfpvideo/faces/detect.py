@@ -13,9 +13,8 @@ from gfpvideo.pixels.geometry import face_size
 
 _SAME_FACE = 0.3
 """Overlap of boxes (intersection over union) from which two detections are one face."""
-_SAME = 0.3
+_SAME_PLACE = 0.3
 """Mean distance of landmarks, in face sizes, up to which two that were refined are."""
-
 _STEADY = 0.12
 """Mean distance of landmarks, in face sizes, up to which a face between two detections is taken to move evenly."""
 _NEAR = 0.4
@@ -152,15 +151,9 @@ def _distinct(found: Iterable[Detection]) -> Found:
     """Detections without those that were refined to the face of a surer one: of a large face, halves are found too."""
     faces, kept = list(found), list[Detection]()
     for one in sorted(faces, key=lambda each: -each.score):
-        if all(_apart(one, other) > _SAME for other in kept):
+        if all(_distance(other, one) > _SAME_PLACE for other in kept):
             kept.append(one)
     return tuple(one for one in faces if any(one is each for each in kept))
-
-
-def _apart(one: Detection, other: Detection) -> float:
-    """Mean distance of two faces' landmarks, in sizes of the second."""
-    distances = np.linalg.norm(one.landmarks - other.landmarks, axis=1)
-    return float(distances.mean()) / face_size(other.landmarks)
 
 
 def _same_faces(before: Found, now: Found, reach: float) -> Pairs | None:
@@ -179,7 +172,7 @@ def _same_faces(before: Found, now: Found, reach: float) -> Pairs | None:
 
 
 def _distance(one: Detection, other: Detection) -> float:
-    """Mean distance of the landmarks in face sizes."""
+    """Mean distance of the landmarks in sizes of the first face."""
     apart = np.linalg.norm(one.landmarks - other.landmarks, axis=1).mean()
     return float(apart) / face_size(one.landmarks)
 

@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from gfpvideo.errors import GfpvideoError, InputError, StoppedError
-from gfpvideo.media.still import PICTURE_SUFFIXES
 from gfpvideo.options.pipelines import pipeline_names
 from gfpvideo.options.restore import RestoreOptions
 from gfpvideo.options.timecode import timecode
+from gfpvideo.restoration.batch import is_picture
 from gfpvideo.restoration.survey import SoFar
 from gfpvideo.web import form
 from gfpvideo.web.folder import Folder
@@ -211,7 +211,7 @@ class _Page:
         yield _found()
 
     def _asked(self, name: str, preset: str, shown: Sequence[Any]) -> tuple[Path, RestoreOptions]:
-        options = RestoreOptions.parse(form.given(preset, list(shown), film=not _is_photograph(name)))
+        options = RestoreOptions.parse(form.given(preset, list(shown), film=not is_picture(Path(name))))
         return self.folder.path(name) if name else self.folder.root, options
 
     def _faces(self, source: Path, options: RestoreOptions, who: str) -> Iterator[list[Any]]:
@@ -282,7 +282,7 @@ class _Page:
 
     def _start(self, left: list[int], name: str, preset: str, *shown: Any) -> list[Any]:
         try:
-            values = form.given(preset, list(shown), film=not _is_photograph(name))
+            values = form.given(preset, list(shown), film=not is_picture(Path(name)))
             if left:
                 values["skip"] = [int(track) for track in left]
             added = self.restorations.add(name, _plain(values))
@@ -359,7 +359,7 @@ class _Page:
         if found.state != "done":
             return ""
         words, path = self.words, f"{self.path}{found.number}"
-        kind = "img" if Path(found.source).suffix.lower() in PICTURE_SUFFIXES else "video"
+        kind = "img" if is_picture(Path(found.source)) else "video"
         shown = "".join(_media(kind, f"{path}/{which}", label) for which, label in (
             ("source", words.before), ("target", words.after),
         ))  # fmt: skip
@@ -407,11 +407,7 @@ def _who(request: gr.Request) -> str:
 
 def _is_film(name: str) -> bool:
     """Whether something is chosen, and no photograph: only films are looked at beforehand."""
-    return bool(name) and not _is_photograph(name)
-
-
-def _is_photograph(name: str) -> bool:
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return bool(name) and not is_picture(Path(name))
 
 
 def _trouble(error: GfpvideoError) -> str:

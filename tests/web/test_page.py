@@ -294,6 +294,7 @@ def test_a_kind_of_film_serves_for_photographs_too(folder: Folder) -> None:
     restorations = Restorations(folder)
     for preset in pipeline_names():
         restorations.add("photo.png", form.given(preset, form.shown_values(preset), film=False))
+    assert [each.source for each in restorations.all()] == ["photo.png"] * len(pipeline_names())
 
 
 def test_who_waits_is_told_how_many_come_first(folder: Folder) -> None:
